@@ -1,0 +1,73 @@
+# Everything happens in .venv, made on first use. Make it again by deleting it.
+
+# The interpreter that .venv is made with: the first of these that is new enough.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c $(CHECK) 2>/dev/null && echo $$p && break; done)
+CHECK := 'import sys; sys.version_info >= (3, 11) or sys.exit( \
+	"This book needs Python 3.11 or newer, and %s is Python %s." \
+	% (sys.executable, sys.version.split()[0]))'
+
+# The tested versions. `make test LOCK=` takes the newest instead.
+LOCK := requirements.lock
+
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+INSTALL := $(BIN)/python -m pip install -qq $(addprefix --constraint ,$(LOCK))
+
+.PHONY: help book serve test execute clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make book     build the site into _build/html'
+	@echo 'make serve    show the built site in a browser'
+	@echo 'make test     check every stored output, the module and the tools'
+	@echo 'make execute  run every chapter again, in place'
+	@echo 'make clean    remove what was built'
+
+book: .venv/book.stamp
+	@rm -rf _build
+	@$(BIN)/jupyter-book build . -q -W -n --keep-going
+	@echo 'The site is in _build/html; read it with: make serve'
+
+serve:
+	@test -f _build/html/index.html || { echo 'Nothing built yet: make book'; exit 1; }
+	@echo 'Reading at http://localhost:8000, Ctrl-C to stop'
+	@$(BIN)/python -m http.server --bind localhost --directory _build/html 8000
+
+test: .venv/test.stamp
+	@echo 'Linting'
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/zizmor --offline --quiet --strict-collection --persona auditor .github
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+	@echo 'Testing the module and the form of every notebook'
+	@$(BIN)/python -m pytest
+	@echo 'Running every notebook and comparing it with its stored outputs'
+	@$(BIN)/python -m pytest --nbval --nbval-current-env -n 2 --dist loadfile book
+
+execute: .venv/test.stamp
+	@$(BIN)/python -m mle_book.execute book/*.ipynb
+
+clean:
+	@rm -rf _build .pytest_cache .ruff_cache .hypothesis build src/*.egg-info
+	@find src tests book -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamps record what .venv holds, so that a second run sets nothing up.
+.venv/pyvenv.cfg:
+	@test -n '$(PYTHON)' || { echo 'This book needs Python 3.11 or newer,' \
+		'and none was found; name one with: make PYTHON=/path/to/python'; exit 1; }
+	@$(PYTHON) -c $(CHECK)
+	@$(PYTHON) -m venv .venv
+
+.venv/book.stamp: pyproject.toml $(LOCK) | .venv/pyvenv.cfg
+	@echo 'Setting up .venv to build the site (about 220 MB, under a minute)'
+	@$(INSTALL) --upgrade pip
+	@$(INSTALL) --group book
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/test.stamp: .venv/book.stamp
+	@echo 'Adding PyTorch and the test tools to .venv (several minutes)'
+	@$(INSTALL) --group test
+	@touch $@
