@@ -1,0 +1,207 @@
+"""What is drawn in a figure, as numbers and words, so that a test can compare it.
+
+nbval does not compare images, and the bytes of a PNG differ between machines. So while
+the chapters are executed, and again while they are tested, each figure that a kernel
+displays carries a description along, in its metadata under `KEY`: its size, and for each
+of its axes the labels, limits and scales and every artist with its style and points.
+`differences` compares two of them.
+"""
+
+import hashlib
+import math
+import os
+import tempfile
+from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.collections import Collection, PathCollection
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.spines import Spine
+from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter
+from numpy.typing import ArrayLike
+
+KEY = "mle-normal.figure"
+
+# Positions are stored in units of the axes, 0 to 1. Platforms agree on them far better
+# than this; a tenth of a standard deviation is about ten times as much on a page.
+TOLERANCE = 2e-3
+
+MISSING = -99.0  # stands for NaN and the infinite
+
+STARTUP = """
+from matplotlib.figure import Figure
+from mle_book.figures import KEY, describe
+
+get_ipython().display_formatter.mimebundle_formatter.for_type(
+    Figure, lambda figure, **_: ({}, {KEY: describe(figure)})
+)
+"""
+
+
+@contextmanager
+def described_figures() -> Iterator[None]:
+    """Make each kernel started inside the block describe the figures that it shows.
+
+    The kernels get an IPython profile of their own, so a reader's own settings cannot
+    change what a chapter gives either.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        startup = Path(folder, "profile_default", "startup", "describe_figures.py")
+        startup.parent.mkdir(parents=True)
+        startup.write_text(STARTUP)
+        before = os.environ.get("IPYTHONDIR")
+        os.environ["IPYTHONDIR"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["IPYTHONDIR"]
+            if before is not None:
+                os.environ["IPYTHONDIR"] = before
+
+
+def describe(figure: Figure) -> dict[str, Any]:
+    """Return what `figure` shows, in plain values."""
+    figure.draw_without_rendering()  # settles the limits
+    return {
+        "size": [round(float(side), 2) for side in figure.get_size_inches()],
+        "words": _words([*figure.texts, figure._suptitle]),
+        "axes": [_describe_axes(ax) for ax in figure.axes],
+    }
+
+
+def _describe_axes(ax: Axes) -> dict[str, Any]:
+    legend = ax.get_legend()
+    artists = [a for a in ax.get_children() if a.get_visible() and a is not ax.patch]
+    artists = [a for a in artists if not isinstance(a, Spine)]
+    texts = [a for a in artists if isinstance(a, Text)]
+    formatters = [axis.get_major_formatter() for axis in (ax.xaxis, ax.yaxis)]
+    return {
+        "words": _words([ax.xaxis.label, ax.yaxis.label, *texts]),
+        "legend": _words(legend.get_texts()) if legend else [],
+        "tick labels": [f.seq for f in formatters if isinstance(f, FixedFormatter)],
+        "scales": [ax.get_xscale(), ax.get_yscale()],
+        "aspect": str(ax.get_aspect()),
+        "x limits": _numbers(ax.get_xlim(), ax.get_xscale() == "log"),
+        "y limits": _numbers(ax.get_ylim(), ax.get_yscale() == "log"),
+        "artists": [d for a in artists if (d := _describe_artist(a, ax)) is not None],
+    }
+
+
+def _describe_artist(artist: Artist, ax: Axes) -> dict[str, Any] | None:
+    """Return kind, style and points of what draws data; nothing for the rest."""
+    values: Any = []
+    if isinstance(artist, Line2D):
+        style = [to_hex(artist.get_color()), artist.get_linestyle()]
+        style += [str(artist.get_marker()), artist.get_linewidth()]
+        shapes = [artist.get_transform().transform(artist.get_xydata())]
+    elif isinstance(artist, Patch):
+        style = [to_hex(artist.get_facecolor(), True), to_hex(artist.get_edgecolor())]
+        style += [artist.get_linestyle(), artist.get_fill()]
+        shapes = [artist.get_transform().transform_path(artist.get_path()).vertices]
+    elif isinstance(artist, Collection):
+        style = [to_hex(c, True) for c in artist.get_facecolor()[:20]]
+        style += [to_hex(c) for c in artist.get_edgecolor()[:20]]
+        style += [float(w) for w in artist.get_linewidths()[:20]]
+        values = artist.get_array() if artist.get_array() is not None else []
+        paths = [artist.get_transform().transform_path(p) for p in artist.get_paths()]
+        shapes = [path.vertices for path in paths]
+        if isinstance(artist, PathCollection):  # a scatter
+            offsets = np.ma.filled(artist.get_offsets(), np.nan)
+            shapes = [artist.get_offset_transform().transform(offsets)]
+            style += [float(f"{size:.4g}") for size in artist.get_sizes()[:20]]
+    elif isinstance(artist, AxesImage):
+        left, right, bottom, top = artist.get_extent()
+        corners = np.array([[left, bottom], [right, top]])
+        style = [artist.get_cmap().name, *map(float, artist.get_clim())]
+        values, shapes = artist.get_array(), [ax.transData.transform(corners)]
+    else:
+        return None
+    to_axes = ax.transAxes.inverted()
+    return {
+        "kind": type(artist).__name__,
+        "style": style,
+        "points": [_points(to_axes.transform(shape)) for shape in shapes if len(shape)],
+        "values": _numbers(np.ma.filled(values, np.nan)) if len(values) else None,
+    }
+
+
+def _words(texts: list[Text | None]) -> list[str]:
+    return [text.get_text() for text in texts if text is not None and text.get_text()]
+
+
+def _points(points: np.ndarray) -> dict[str, Any]:
+    """Return the points of a line or an outline, in units of the axes."""
+    return {**_numbers(np.clip(points, -99, 99)), "span": 1.0}
+
+
+def _numbers(array: ArrayLike, log: bool = False) -> dict[str, Any]:
+    """Return how many rows there are, up to 41 of them, their mean and their spread."""
+    rows = np.asarray(array, dtype=float)
+    rows = (np.log10(rows) if log else rows).reshape(len(rows), -1)
+    rows = np.where(np.abs(rows) < 1e99, rows, MISSING)  # contours end at 1e250
+    span = float(rows.max() - rows.min()) or 1.0
+    some = rows[np.linspace(0, len(rows) - 1, min(len(rows), 41)).astype(int), :8]
+    numbers = [rows.mean(axis=0)[:8], rows.std(axis=0)[:8], some.ravel()]
+    digits = 5 - math.ceil(math.log10(span))
+    rounded = [round(float(number), digits) for number in np.concatenate(numbers)]
+    return {"rows": len(rows), "numbers": rounded, "span": float(f"{span:.3g}")}
+
+
+def png_digest(data: dict[str, Any]) -> str:
+    """Return the fingerprint of a figure's PNG, which ties a description to it."""
+    return hashlib.sha256(b64decode(data["image/png"])).hexdigest()[:16]
+
+
+def stored_figures(outputs: list[Any]) -> list[dict[str, Any]]:
+    """Return the description of each figure in the outputs of a cell."""
+    shown = [output for output in outputs if "image/png" in output.get("data", {})]
+    return [output["metadata"].get(KEY, {}) for output in shown]
+
+
+def differences(stored: object, new: object, where: str = "figure") -> list[str]:
+    """Return what differs between two descriptions, a line each; empty if nothing."""
+    if (
+        isinstance(stored, dict)
+        and isinstance(new, dict)
+        and stored.keys() == new.keys()
+    ):
+        if "span" in stored:
+            return _number_differences(stored, new, where)
+        pairs = [(f"{where}, {key}", stored[key], new[key]) for key in stored]
+    elif isinstance(stored, list) and isinstance(new, list) and len(stored) == len(new):
+        pairs = [
+            (f"{where} {i}", a, b)
+            for i, (a, b) in enumerate(zip(stored, new, strict=True))
+        ]
+    elif isinstance(stored, list) and isinstance(new, list):
+        return [f"{where}: stored {len(stored)} of them, now {len(new)}"]
+    else:
+        return [] if stored == new else [f"{where}: stored {stored!r}, now {new!r}"]
+    return [line for name, a, b in pairs for line in differences(a, b, name)]
+
+
+def _number_differences(
+    stored: dict[str, Any], new: dict[str, Any], where: str
+) -> list[str]:
+    if stored["rows"] != new["rows"]:
+        return [f"{where}: stored {stored['rows']} points, now {new['rows']}"]
+    gaps = np.abs(np.subtract(stored["numbers"], new["numbers"]))
+    if gaps.max() <= TOLERANCE * stored["span"]:
+        return []
+    worst = int(gaps.argmax())
+    was, now = stored["numbers"][worst], new["numbers"][worst]
+    return [
+        f"{where}: {(gaps > TOLERANCE * stored['span']).sum()} numbers moved, the "
+        f"furthest from {was} to {now}"
+    ]
