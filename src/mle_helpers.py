@@ -16,30 +16,17 @@ import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from torch import Tensor
-from torch.distributions import (
-    Distribution,
-    MultivariateNormal,
-    Normal,
-    Transform,
-    constraints,
-    transform_to,
-)
-from torch.distributions.transforms import IndependentTransform, SoftplusTransform
+from torch.distributions import Distribution, MultivariateNormal, Normal, constraints
+from torch.distributions import transforms as tfm
+from torch.distributions.constraint_registry import transform_to
 from torch.nn.functional import softplus
 from torch.optim import LBFGS, Optimizer
 
-__all__ = [
-    "LOOKS",
-    "Fit",
-    "fit",
-    "multivariate_normal_mle",
-    "negative_log_likelihood",
-    "normal_mle",
-    "plot_contours",
-]
+__all__ = ["LOOKS", "Fit", "fit", "multivariate_normal_mle", "normal_mle"]
+__all__ += ["negative_log_likelihood", "plot_contours"]
 
 Family = type[Distribution]
-Parameters = dict[str, Tensor]
+Tensors = dict[str, Tensor]
 Options = Mapping[str, Any]
 
 # --- maths ---------------------------------------------------------------------------
@@ -153,7 +140,7 @@ class Fit:
     """
 
     distribution: Distribution
-    estimates: Parameters
+    estimates: Tensors
     trace: pd.DataFrame
     n_steps: int
     converged: bool
@@ -174,7 +161,7 @@ def fit(
     *,
     init: Options,
     fixed: Options | None = None,
-    transforms: Mapping[str, Transform] | None = None,
+    transforms: Mapping[str, tfm.Transform] | None = None,
     optimizer: type[Optimizer] = LBFGS,
     lr: float | None = None,
     max_steps: int = 10_000,
@@ -211,19 +198,23 @@ def fit(
         ArithmeticError: The loss became NaN or infinite, at the step it names.
 
     Example:
-        >>> fit(Normal, torch.tensor([1.0, 3.0]), init={"loc": 0.0, "scale": 1.0})
+        >>> fit(Normal, torch.tensor([1.0, 3.0]).double(), init={"loc": 0, "scale": 1})
         Fit(Normal: loc=2, scale=1; converged after 12 steps, 15 gradient evaluations)
 
     Source: Nocedal and Wright, Numerical Optimization (2006), section 7.2 (L-BFGS).
     """
     _check_data(data)
-    if not tol >= 0:
-        raise ValueError(f"tol must be 0 or more, not {tol}")
-    if not max_steps >= 1:
-        raise ValueError(f"max_steps must be 1 or more, not {max_steps}")
-    start = _as_parameters("init", init, family, data)
-    known = _as_parameters("fixed", fixed or {}, family, data)
-    _check_parameters(family, start, known, data)
+    if not (isinstance(tol, int | float) and tol >= 0):
+        raise ValueError(f"tol must be a number, 0 or more, not {tol!r}")
+    if not (isinstance(max_steps, int) and max_steps >= 1):
+        raise ValueError(
+            f"max_steps must be a whole number, 1 or more, not {max_steps!r}"
+        )
+    if not (isinstance(optimizer, type) and issubclass(optimizer, Optimizer)):
+        raise TypeError(f"optimizer must be a class of torch.optim, not {optimizer!r}")
+    start = _as_tensors("init", init, family, data)
+    known = _as_tensors("fixed", fixed or {}, family, data)
+    _check_start(family, start, known, data)
     chosen = dict(transforms or {})
     if chosen.keys() - start:
         raise ValueError(f"transforms names {list(chosen)}, init only {list(start)}")
@@ -252,12 +243,13 @@ class _Path:
 
     family: Family
     data: Tensor
-    known: Parameters
-    to_natural: dict[str, Transform]
-    raw: Parameters
+    known: Tensors
+    to_natural: dict[str, tfm.Transform]
+    raw: Tensors
     magnify: float = 1.0
-    rows: list[Parameters] = field(default_factory=list)
+    rows: list[Tensors] = field(default_factory=list)
 
+    @torch.enable_grad()
     def __call__(self) -> Tensor:
         natural = {name: self.to_natural[name](raw) for name, raw in self.raw.items()}
         distribution = self.family(**natural, **self.known, validate_args=False)
@@ -272,7 +264,7 @@ class _Path:
         seen = loss * (self.magnify / len(self.data))
         gradients = torch.autograd.grad(seen, list(self.raw.values()))
         for raw, gradient in zip(self.raw.values(), gradients, strict=True):
-            raw.grad = gradient
+            raw.grad = gradient.contiguous()  # as torch's L-BFGS needs it
         return seen.detach()
 
     def largest_gradient(self) -> float:
@@ -283,11 +275,15 @@ class _Path:
         for name, transform in self.to_natural.items():
             values = torch.stack([row[name] for row in self.rows]).cpu()
             for entry in itertools.product(*map(range, values.shape[1:])):
-                if transform.codomain.event_dim == 2 and entry[-1] > entry[-2]:
-                    continue  # nothing above the diagonal of a matrix is free
+                if transform.codomain in HALF_FREE and entry[-1] > entry[-2]:
+                    continue
                 label = "_".join([name, *map(str, entry)])
                 columns[label] = values[(slice(None), *entry)].tolist()
         return pd.DataFrame(columns)
+
+
+# Matrices of which nothing above the diagonal is free.
+HALF_FREE = (constraints.lower_cholesky, constraints.positive_definite)
 
 
 def _minimise(path: _Path, stepper: Optimizer, max_steps: int, tol: float) -> int:
@@ -304,9 +300,8 @@ def _minimise(path: _Path, stepper: Optimizer, max_steps: int, tol: float) -> in
 def _minimise_lbfgs(path: _Path, options: Options, max_steps: int, tol: float) -> int:
     """Do what `_minimise` does, in one call of `step`, as torch's L-BFGS needs it.
 
-    It drops curvature below 1e-10, hence the large `magnify`. Near the minimum the loss
-    is flat to rounding, which stops the line search; the gradient is still good, so
-    full steps follow. The last call of `path` records the estimate.
+    It drops curvature below 1e-10, hence `magnify`. At the end rounding in the loss
+    stops its line search; the gradient is still good, so full steps follow.
     """
     path.magnify = 1e6
     search = {"line_search_fn": "strong_wolfe", "max_eval": 25 * max_steps}
@@ -323,7 +318,7 @@ def _minimise_lbfgs(path: _Path, options: Options, max_steps: int, tol: float) -
     return int(lbfgs.state[raw[0]]["n_iter"])
 
 
-class _SoftplusCholesky(Transform):
+class _SoftplusCholesky(tfm.Transform):
     """As torch's `LowerCholeskyTransform`, with softplus, not exp, on the diagonal."""
 
     domain = constraints.independent(constraints.real, 2)
@@ -333,17 +328,17 @@ class _SoftplusCholesky(Transform):
         return x.tril(-1) + softplus(x.diagonal(dim1=-2, dim2=-1)).diag_embed()
 
     def _inverse(self, y: Tensor) -> Tensor:
-        raw_diagonal = SoftplusTransform().inv(y.diagonal(dim1=-2, dim2=-1))
+        raw_diagonal = tfm.SoftplusTransform().inv(y.diagonal(dim1=-2, dim2=-1))
         return y.tril(-1) + raw_diagonal.diag_embed()
 
 
-def _default_transform(constraint: constraints.Constraint) -> Transform:
+def _default_transform(constraint: constraints.Constraint) -> tfm.Transform:
     """Return a transform from unconstrained values to those that meet `constraint`."""
     if isinstance(constraint, constraints.independent):
         base = _default_transform(constraint.base_constraint)
-        return IndependentTransform(base, constraint.reinterpreted_batch_ndims)
+        return tfm.IndependentTransform(base, constraint.reinterpreted_batch_ndims)
     if constraint in (constraints.positive, constraints.nonnegative):
-        return SoftplusTransform()
+        return tfm.SoftplusTransform()
     if constraint is constraints.lower_cholesky:
         return _SoftplusCholesky()
     return transform_to(constraint)
@@ -370,8 +365,7 @@ def _check_data(data: Tensor, ndim: int | None = None) -> None:
 
 def _check_varies(data: Tensor) -> None:
     """Raise if a column of `data` is constant: its most likely scale would be 0."""
-    constant = (data == data[0]).all(dim=0)
-    if constant.any():
+    if (constant := (data == data[0]).all(dim=0)).any():
         where = f"column {int(constant.int().argmax())}" if data.dim() == 2 else "data"
         raise ValueError(
             f"data must vary, but {where} is constant: its scale would be 0"
@@ -380,6 +374,8 @@ def _check_varies(data: Tensor) -> None:
 
 def _check_samples(distribution: Distribution, data: Tensor) -> None:
     """Raise unless `data` are samples that `distribution` could have given."""
+    if not isinstance(distribution, Distribution):
+        raise TypeError(f"distribution must be one of torch's, not {distribution!r}")
     name = type(distribution).__name__
     sample = tuple(distribution.batch_shape + distribution.event_shape)
     if tuple(data.shape[1:]) != sample:
@@ -392,28 +388,30 @@ def _check_samples(distribution: Distribution, data: Tensor) -> None:
         raise ValueError(f"{wanted}, but sample {first} is {data[first].tolist()}")
 
 
-def _as_parameters(
-    where: str, values: Options, family: Family, data: Tensor
-) -> Parameters:
+def _as_tensors(where: str, values: Options, family: Family, data: Tensor) -> Tensors:
     """Return the parameters in `values` as tensors like `data`, or raise."""
-    allowed = getattr(family, "arg_constraints", None)
-    if not isinstance(allowed, dict):
-        wanted = "a class from torch.distributions with constraints of its own"
-        raise TypeError(f"family must be {wanted}, not {family!r}")
+    is_family = isinstance(family, type) and issubclass(family, Distribution)
+    allowed = family.arg_constraints if is_family else None
+    if not (isinstance(allowed, dict) and allowed):
+        raise TypeError(f"family must be a class with constraints, not {family!r}")
+    if not isinstance(values, Mapping):
+        raise TypeError(f"{where} must map names to values, not be {values!r}")
     tensors = {}
     for name, value in values.items():
         if name not in allowed:
             raise ValueError(f"{where} names {name!r}, not one of {list(allowed)}")
-        tensor = torch.as_tensor(value, dtype=data.dtype, device=data.device).detach()
+        try:
+            tensor = torch.as_tensor(value, dtype=data.dtype, device=data.device)
+        except (TypeError, ValueError, RuntimeError) as error:
+            message = f"{where}[{name!r}] must be real numbers, not {value!r}"
+            raise ValueError(message) from error
         if not tensor.isfinite().all():
             raise ValueError(f"{where}[{name!r}] must be finite, not {tensor.tolist()}")
-        tensors[name] = tensor
+        tensors[name] = tensor.detach()
     return tensors
 
 
-def _check_parameters(
-    family: Family, start: Parameters, known: Parameters, data: Tensor
-) -> None:
+def _check_start(family: Family, start: Tensors, known: Tensors, data: Tensor) -> None:
     """Raise unless the parameters make a distribution that could have given `data`."""
     if not start:
         raise ValueError("init must name at least one parameter to learn, not be empty")
@@ -421,15 +419,16 @@ def _check_parameters(
         raise ValueError(f"{both} must be in init or in fixed, not in both")
     try:
         distribution = family(**start, **known, validate_args=True)
+        _check_samples(distribution, data)
+        distribution.log_prob(data[:1])
     except (TypeError, ValueError, RuntimeError) as error:
-        message = f"init and fixed do not make a {family.__name__}: {error}"
-        raise ValueError(message) from error
-    _check_samples(distribution, data)
+        found = f"init and fixed do not make a {family.__name__} for the data"
+        raise ValueError(f"{found}: {error}") from error
 
 
 def _transform(
-    family: Family, name: str, value: Tensor, chosen: Transform | None
-) -> Transform:
+    family: Family, name: str, value: Tensor, chosen: tfm.Transform | None
+) -> tfm.Transform:
     """Return the transform that a learned parameter comes back through, or raise."""
     constraint = family.arg_constraints[name]
     try:
@@ -437,7 +436,12 @@ def _transform(
     except NotImplementedError as error:
         message = f"fit cannot learn {name!r} of {family.__name__}, only hold it fixed"
         raise TypeError(f"{message}: no transform to {constraint}") from error
-    if not transform.inv(value).isfinite().all():
+    if not isinstance(transform, tfm.Transform):
+        raise TypeError(f"transforms[{name!r}] must be a Transform, not {transform!r}")
+    edges = [getattr(constraint, end, None) for end in ("lower_bound", "upper_bound")]
+    at_edge = any(edge is not None and (value == edge).any() for edge in edges)
+    inside = transform.codomain.check(value).all() and not at_edge
+    if not (inside and transform.inv(value).isfinite().all()):
         message = f"init[{name!r}] must lie inside the range of {transform}"
         raise ValueError(f"{message}, not at or past its edge: {value.tolist()}")
     return transform

@@ -6,7 +6,6 @@ strips what differs from run to run. One whose cell fails stays on disk as it wa
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 
 from mle_book.figures import KEY, described_figures, png_digest
+from mle_book.notebooks import NotebookError, read, replace
 
 TIMEOUT = 300  # seconds a cell: all chapters together should take less than 60
 
@@ -25,22 +25,6 @@ LANGUAGE = {"file_extension": ".py", "mimetype": "text/x-python", "name": "pytho
 
 # Written by Jupyter clients while a notebook runs or is looked at.
 VOLATILE = ("execution", "ExecuteTime", "collapsed", "scrolled", "outputId")
-
-
-class NotebookError(Exception):
-    """A notebook that cannot be read or run; the message says which, where and why."""
-
-
-def read(path: Path) -> NotebookNode:
-    """Return the notebook at `path`; raise `NotebookError` when there is none."""
-    if not path.is_file():
-        raise NotebookError(f"{path}: no such file")
-    try:
-        notebook = nbformat.read(path, as_version=4)
-        nbformat.validate(notebook)
-    except Exception as error:  # nbformat raises a dozen kinds for what is no notebook
-        raise NotebookError(f"{path}: not a notebook ({error!r:.60})") from error
-    return notebook
 
 
 def normalise(notebook: NotebookNode) -> None:
@@ -105,16 +89,6 @@ def execute(path: Path) -> int:
     normalise(notebook)
     replace(path, nbformat.writes(notebook) + "\n")
     return len(notebook.cells)
-
-
-def replace(path: Path, text: str) -> None:
-    """Write `text` to `path` whole or not at all, whenever the run is stopped."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def main(arguments: list[str]) -> int:

@@ -2,9 +2,9 @@
 
 nbval does not compare images, and the bytes of a PNG differ between machines. So while
 the chapters are executed, and again while they are tested, each figure that a kernel
-displays carries a description along, in its metadata under `KEY`: its size, and for each
-of its axes the labels, limits and scales and every artist with its style and points.
-`differences` compares two of them.
+displays carries a description along, in its metadata under `KEY`: its size, and for
+each of its axes the labels, limits and scales, and every artist with its style and
+points. `differences` compares two of them.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.collections import Collection, PathCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -86,10 +87,11 @@ def _describe_axes(ax: Axes) -> dict[str, Any]:
     artists = [a for a in artists if not isinstance(a, Spine)]
     texts = [a for a in artists if isinstance(a, Text)]
     formatters = [axis.get_major_formatter() for axis in (ax.xaxis, ax.yaxis)]
+    ticks = [f.seq for f in formatters if isinstance(f, FixedFormatter)]
     return {
         "words": _words([ax.xaxis.label, ax.yaxis.label, *texts]),
         "legend": _words(legend.get_texts()) if legend else [],
-        "tick labels": [f.seq for f in formatters if isinstance(f, FixedFormatter)],
+        "tick labels": [str(label) for labels in ticks for label in labels],
         "scales": [ax.get_xscale(), ax.get_yscale()],
         "aspect": str(ax.get_aspect()),
         "x limits": _numbers(ax.get_xlim(), ax.get_xscale() == "log"),
@@ -100,39 +102,45 @@ def _describe_axes(ax: Axes) -> dict[str, Any]:
 
 def _describe_artist(artist: Artist, ax: Axes) -> dict[str, Any] | None:
     """Return kind, style and points of what draws data; nothing for the rest."""
-    values: Any = []
     if isinstance(artist, Line2D):
-        style = [to_hex(artist.get_color()), artist.get_linestyle()]
+        kind, style = "line", [to_hex(artist.get_color()), artist.get_linestyle()]
         style += [str(artist.get_marker()), artist.get_linewidth()]
         shapes = [artist.get_transform().transform(artist.get_xydata())]
     elif isinstance(artist, Patch):
-        style = [to_hex(artist.get_facecolor(), True), to_hex(artist.get_edgecolor())]
-        style += [artist.get_linestyle(), artist.get_fill()]
+        kind, style = "patch", [to_hex(artist.get_facecolor(), keep_alpha=True)]
+        style += [to_hex(artist.get_edgecolor()), artist.get_linestyle()]
         shapes = [artist.get_transform().transform_path(artist.get_path()).vertices]
+    elif isinstance(artist, PathCollection):  # a scatter
+        kind, style = "markers", [f"{size:.4g}" for size in artist.get_sizes()[:20]]
+        offsets = np.ma.filled(artist.get_offsets(), np.nan)
+        shapes = [artist.get_offset_transform().transform(offsets)]
     elif isinstance(artist, Collection):
-        style = [to_hex(c, True) for c in artist.get_facecolor()[:20]]
-        style += [to_hex(c) for c in artist.get_edgecolor()[:20]]
-        style += [float(w) for w in artist.get_linewidths()[:20]]
-        values = artist.get_array() if artist.get_array() is not None else []
+        kind, style = "shapes", [f"{width:.4g}" for width in artist.get_linewidths()]
         paths = [artist.get_transform().transform_path(p) for p in artist.get_paths()]
         shapes = [path.vertices for path in paths]
-        if isinstance(artist, PathCollection):  # a scatter
-            offsets = np.ma.filled(artist.get_offsets(), np.nan)
-            shapes = [artist.get_offset_transform().transform(offsets)]
-            style += [float(f"{size:.4g}") for size in artist.get_sizes()[:20]]
     elif isinstance(artist, AxesImage):
-        left, right, bottom, top = artist.get_extent()
-        corners = np.array([[left, bottom], [right, top]])
-        style = [artist.get_cmap().name, *map(float, artist.get_clim())]
-        values, shapes = artist.get_array(), [ax.transData.transform(corners)]
+        kind, style = "image", [artist.origin]
+        corners = np.reshape(artist.get_extent(), (2, 2), order="F")
+        shapes = [ax.transData.transform(corners)]
     else:
         return None
     to_axes = ax.transAxes.inverted()
+    points = [_points(to_axes.transform(shape)) for shape in shapes if len(shape)]
+    return {"kind": kind, "style": style, "points": points, **_colours(artist)}
+
+
+def _colours(artist: Artist) -> dict[str, Any]:
+    """Return the values that colours stand for, or the colours themselves."""
+    if not isinstance(artist, ScalarMappable):
+        return {}
+    if artist.get_array() is None:
+        faces, edges = artist.get_facecolor()[:20], artist.get_edgecolor()[:20]
+        return {"colours": [to_hex(c, keep_alpha=True) for c in (*faces, *edges)]}
+    values = np.ma.filled(artist.get_array().astype(float), np.nan)
     return {
-        "kind": type(artist).__name__,
-        "style": style,
-        "points": [_points(to_axes.transform(shape)) for shape in shapes if len(shape)],
-        "values": _numbers(np.ma.filled(values, np.nan)) if len(values) else None,
+        "values": _numbers(values),
+        "map": artist.get_cmap().name,
+        "range": _numbers(artist.get_clim()),
     }
 
 

@@ -1,0 +1,316 @@
+"""Turn chapters into notebooks that run alone: no install, no network, no other file.
+
+``python -m mle_book.export FOLDER NOTEBOOK...`` writes a self-contained copy of each
+notebook to FOLDER. That is the chapter, outputs and all, with one cell more before its
+first code cell. The cell is collapsed and holds the helper module, the figure style,
+and the data that the chapter reads. Links to other pages lead to the site.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import inspect
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from IPython.core.inputtransformer2 import TransformerManager
+from nbformat import NotebookNode, v4, writes
+
+from mle_book import repository
+from mle_book.notebooks import NotebookError, read, replace
+
+ROOT = Path(__file__).parents[2]
+HELPERS = ROOT / "src/mle_helpers.py"
+STYLE = ROOT / "src/mle_book/figures.mplstyle"
+PROJECT = ROOT / "pyproject.toml"
+
+CELL_ID = "helpers-of-this-book"
+# Colab, Jupyter and Kaggle each have their own word for a cell whose code is folded.
+COLLAPSED = {
+    "cellView": "form",
+    "jupyter": {"source_hidden": True},
+    "_kg_hide-input": True,
+}
+
+# What a notebook may import, for Colab has it, and which magics it may use.
+PACKAGES = {
+    *("IPython", "matplotlib", "numpy", "pandas", "scipy", "seaborn", "sklearn"),
+    *("mle_helpers", "torch", *sys.stdlib_module_names),
+}
+MAGICS = {"config", "matplotlib"}
+
+LARGEST = 200_000  # characters of data: a notebook is still mailed and read
+
+HEADER = """\
+#@title Run this cell first: the helper module of the book, version {version}
+# This notebook comes from
+#
+#     {title}
+#     version {version}
+#
+# and has one cell more than there, this one, so that it runs alone: with no install, no
+# network and no other file. The cell holds the book's module `mle_helpers` and its
+# figure style{data}. Code: MIT licence. Text and figures: CC BY 4.0.
+"""
+
+
+def _provide(helpers: str, style: str, data: dict[str, str]) -> None:
+    """Make `import mle_helpers` and the figure style work; put the data in place."""
+    import linecache
+    import sys
+    import tempfile
+    import types
+    from pathlib import Path
+
+    import matplotlib.style
+
+    module = types.ModuleType("mle_helpers")
+    module.__file__ = file = "<mle_helpers>"  # on no disk; `inspect` finds it here:
+    linecache.cache[file] = len(helpers), None, helpers.splitlines(True), file
+    sys.modules["mle_helpers"] = module
+    exec(compile(helpers, file, "exec"), vars(module))
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "figures.mplstyle")
+        path.write_text(style, encoding="utf-8")
+        rc = matplotlib.rc_params_from_file(path, use_default_template=False)
+    matplotlib.style.library["mle_book.figures"] = rc
+
+    for name, text in data.items():
+        path = Path(name)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    if data:
+        print("Beside this notebook:", ", ".join(data))
+
+
+def self_contained(
+    notebook: NotebookNode, folder: Path, site: str | None = None
+) -> NotebookNode:
+    """Return a copy of `notebook` that runs without any other file.
+
+    Args:
+        notebook: A chapter; if it holds outputs, the copy does too.
+        folder: Where the chapter lies, inside the book.
+        site: The address of the site, where links to other pages lead; without one,
+            such a link becomes plain text.
+
+    Raises:
+        NotebookError: The notebook needs what cannot travel; the message says what.
+    """
+    code = [(n, c) for n, c in enumerate(notebook.cells, 1) if c.cell_type == "code"]
+    if not code or any(cell.get("id") == CELL_ID for _, cell in code):
+        raise NotebookError("no code to run" if not code else "self-contained already")
+    trees = {number: _parse(number, cell.source) for number, cell in code}
+    for number, tree in trees.items():
+        for foreign in _foreign(tree):
+            raise NotebookError(f"cell {number}: {foreign}, which is not everywhere")
+    data = _data(trees, folder)
+    first = v4.new_code_cell(_source(data), id=CELL_ID, metadata=COLLAPSED)
+    if data:
+        said = f"Beside this notebook: {', '.join(data)}\n"
+        first.outputs = [v4.new_output("stream", text=said)]
+    result = copy.deepcopy(notebook)
+    for number, cell in enumerate(result.cells, start=1):
+        if cell.cell_type == "markdown":
+            cell.source = _with_links(cell.source, folder, site, number)
+    result.cells.insert(code[0][0] - 1, first)
+    _count(result)
+    return result
+
+
+def _count(notebook: NotebookNode) -> None:
+    """Number the cells that have run again, in place, the first cell among them."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    ran = [c for c in code if c.execution_count is not None]
+    if not ran:  # a notebook without outputs, for students
+        return
+    for count, cell in enumerate([code[0], *ran], start=1):
+        cell.execution_count = count
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = count
+
+
+# --- What travels ---------------------------------------------------------------------
+
+
+def _source(data: dict[str, str]) -> str:
+    """Return the source of the first cell."""
+    project = tomllib.loads(PROJECT.read_text("utf-8"))["project"]
+    header = HEADER.format(
+        title=project["description"],
+        version=project["version"],
+        data=", and the data that it reads" if data else "",
+    )
+    # Each text begins a line of its own: within a line, IPython 9.16 takes the >>> of
+    # the examples for a prompt that was pasted, and strips it.
+    files = [f"{name!r}:\n{_literal(text, name)},\n" for name, text in data.items()]
+    arguments = (_quoted(HELPERS), _quoted(STYLE), f"{{{''.join(files)}}}")
+    body = inspect.getsource(_provide)
+    call = "".join(f"{argument},\n" for argument in arguments)
+    return f"{header}\n\n{body}\n\n_provide(\n{call})\ndel _provide"
+
+
+def _quoted(path: Path) -> str:
+    return _literal(path.read_text("utf-8"), path.name)
+
+
+def _literal(text: str, name: str) -> str:
+    """Return a string literal that reads like `text` itself."""
+    literal = f"r'''{text}'''"
+    try:
+        same = ast.literal_eval(literal) == text
+    except (SyntaxError, ValueError):
+        same = False
+    if not same:
+        raise NotebookError(f"{name} holds three single quotes, or ends in one or a \\")
+    return literal
+
+
+def _data(trees: dict[int, ast.Module], folder: Path) -> dict[str, str]:
+    """Return the data that the code reads, by name: files whose start it mentions.
+
+    So `"data/a.csv"`, `"data/post/"` and `f"data/post/{name}.csv"` all do.
+    """
+    paths = sorted(p for p in folder.glob("data/**/[!.]*") if p.is_file())
+    files = {path.relative_to(folder).as_posix(): path for path in paths}
+    found: dict[str, str] = {}
+    for number, tree in trees.items():
+        strings = (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant))
+        for start in strings:
+            if not isinstance(start, str) or not start.startswith("data/"):
+                continue
+            named = [name for name in files if name.startswith(start)]
+            if not named:
+                raise NotebookError(f"cell {number}: reads {start}, which is no file")
+            for name in named:
+                found[name] = _text(files[name], number)
+    if (size := sum(map(len, found.values()))) > LARGEST:
+        message = f"its data have {size} characters, more than the {LARGEST}"
+        raise NotebookError(f"{message} that a notebook may carry")
+    return dict(sorted(found.items()))
+
+
+def _text(path: Path, number: int) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        message = (
+            f"cell {number}: reads {path.name}, which is no text and cannot travel"
+        )
+        raise NotebookError(message) from error
+
+
+# --- What cannot travel ---------------------------------------------------------------
+
+
+def _parse(number: int, source: str) -> ast.Module:
+    """Return the syntax tree of a cell, its magics as calls."""
+    try:
+        return ast.parse(TransformerManager().transform_cell(source))
+    except SyntaxError as error:
+        message = f"cell {number}: not Python: {error.msg}, line {error.lineno}"
+        raise NotebookError(message) from error
+
+
+def _foreign(tree: ast.Module) -> Iterator[str]:
+    """Yield what the code uses and not every reader has."""
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = ["." * node.level + (node.module or "")]
+        for name in names:
+            if name.partition(".")[0] not in PACKAGES:
+                yield f"imports {name}"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            called, arguments = node.func.attr, [ast.unparse(a) for a in node.args]
+            if called in ("system", "getoutput", "run_cell_magic"):
+                yield f"calls {called}({', '.join(arguments)})"
+            if called == "run_line_magic" and arguments[0].strip("'") not in MAGICS:
+                yield f"uses %{arguments[0].strip(chr(39))}"
+
+
+# --- Links ----------------------------------------------------------------------------
+
+CODE = r"^ *(?P<fence>```+|~~~+)[^`\n]*\n.*?^ *(?P=fence)|(?P<tick>`+)[^`].*?(?P=tick)"
+LINK = r"(?P<image>!?)\[(?P<text>(?:[^][]|\[[^][]*\])*)\]\((?P<target>[^()\s]+)\)"
+
+
+def _with_links(text: str, folder: Path, site: str | None, number: int) -> str:
+    """Return `text` with its relative links led to the site, or taken out."""
+
+    def lead(match: re.Match[str]) -> str:
+        target = match["target"]
+        if target is None or re.match(r"\w+:", target):  # code, or a whole address
+            return match[0]
+        name, hash_, anchor = target.partition("#")
+        path = (folder / name).resolve()
+        if not name:  # a heading of the chapter: each program names those otherwise
+            return match["text"]
+        if not match["image"] and not path.suffix and not path.exists():
+            return match[0]  # no link, as in $p[a](b)$
+        if match["image"] or not _is_page(path):
+            raise NotebookError(f"cell {number}: {target} is no page and cannot travel")
+        if not site:
+            return match["text"]
+        page = quote(path.relative_to(ROOT).with_suffix(".html").as_posix())
+        return f"[{match['text']}]({site}{page}{hash_}{anchor})"
+
+    return re.sub(f"{CODE}|{LINK}", lead, text, flags=re.M | re.S)
+
+
+def _is_page(path: Path) -> bool:
+    known = path.suffix in (".ipynb", ".md") and path.is_file()
+    return known and path.is_relative_to(ROOT)
+
+
+# --- Files ----------------------------------------------------------------------------
+
+
+def export(path: Path, folder: Path, site: str | None = None) -> Path:
+    """Write a self-contained copy of the notebook at `path` to `folder`."""
+    copied = folder / path.name
+    if copied.resolve() == path.resolve():
+        raise NotebookError(f"{path}: the copy would take its place")
+    notebook = read(path)
+    try:
+        alone = self_contained(notebook, path.parent, site)
+    except NotebookError as error:
+        raise NotebookError(f"{path}: {error}") from error
+    folder.mkdir(parents=True, exist_ok=True)
+    replace(copied, writes(alone) + "\n")
+    return copied
+
+
+def main(arguments: list[str]) -> int:
+    """Export each notebook named; return 1 if one failed, 2 if none was named."""
+    if len(arguments) < 2:
+        print("usage: python -m mle_book.export FOLDER NOTEBOOK...", file=sys.stderr)
+        return 2
+    folder, *paths = map(Path, arguments)
+    try:
+        if len({path.name for path in paths}) < len(paths):
+            raise NotebookError("two of the notebooks have the same name")
+        site = repository.site()
+        print(
+            f"Links lead to {site}" if site else "No site is known: links become text"
+        )
+        for path in paths:
+            print(export(path, folder, site), flush=True)
+    except (NotebookError, ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,45 @@
+"""The Sphinx extension of the site: maths as MathML, which needs no script.
+
+Jupyter Book would have MathJax, a megabyte from another host, typeset each page while
+it is read. Browsers and screen readers read MathML by themselves, with no network.
+"""
+
+from __future__ import annotations
+
+from docutils import nodes
+from math_core import LatexError, LatexToMathML
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.writers.html5 import HTML5Translator
+
+logger = logging.getLogger(__name__)
+converter = LatexToMathML()
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Offer the math renderer that `html_math_renderer: mathml` names."""
+    app.add_html_math_renderer("mathml", (visit_inline, None), (visit_display, None))
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def visit_inline(translator: HTML5Translator, node: nodes.math) -> None:
+    """Write a formula inside a line."""
+    translator.body.append(mathml(node, display=False))
+    raise nodes.SkipNode
+
+
+def visit_display(translator: HTML5Translator, node: nodes.math_block) -> None:
+    """Write a formula on a line of its own; a wide one scrolls by itself."""
+    formula = mathml(node, display=True)
+    translator.body.append(f'<div class="formula" tabindex="0">{formula}</div>')
+    raise nodes.SkipNode
+
+
+def mathml(node: nodes.Element, display: bool) -> str:
+    """Return the formula in `node` as MathML, or warn and return its source."""
+    latex = node.astext().strip()
+    try:
+        return converter.convert_with_local_state(latex, displaystyle=display)
+    except LatexError as error:
+        logger.warning("cannot read the formula %r: %s", latex, error, location=node)
+        return f"<code>{nodes.unescape(latex)}</code>"

@@ -1,0 +1,311 @@
+"""The closed forms and the likelihood: by hand, and against other libraries."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.covariance import EmpiricalCovariance
+from torch import Tensor
+from torch.distributions import (
+    Bernoulli,
+    Exponential,
+    Gamma,
+    Laplace,
+    MultivariateNormal,
+    Normal,
+    kl_divergence,
+)
+from torch.testing import assert_close
+
+from mle_helpers import (
+    multivariate_normal_mle,
+    negative_log_likelihood,
+    normal_mle,
+)
+
+from .samples import correlated, float64, normals
+
+# Two float64 calculations of the same sums, in another order: a few hundred roundings.
+SAME = {"rtol": 1e-12, "atol": 1e-12}
+# The same in float32, whose rounding is 6e-8.
+SAME_FLOAT32 = {"rtol": 1e-5, "atol": 1e-5}
+# Central differences with step 1e-5: both the curvature that they neglect (step ** 2)
+# and the rounding that they magnify (1e-16 / step) stay below this share of the slope.
+STEP = 1e-5
+FINITE_DIFFERENCE = {"rtol": 1e-7, "atol": 1e-7}
+
+# Eighths are exact in float64, and never so close that they are almost constant.
+eighths = st.integers(-8000, 8000).map(lambda k: k / 8)
+univariate = (
+    st.lists(eighths, min_size=2, max_size=20)
+    .filter(lambda values: len(set(values)) > 1)
+    .map(float64)
+)
+# Twice as many samples as dimensions and more, so that the covariance is no near miss.
+bivariate_and_more = st.integers(1, 4).flatmap(
+    lambda d: st.builds(
+        correlated, st.integers(2 * d + 2, 20), st.just(d), st.integers(0, 10_000)
+    )
+)
+positive = st.integers(1, 80).map(lambda k: k / 8)
+
+
+# --- By hand --------------------------------------------------------------------------
+
+
+def test_two_numbers_by_hand() -> None:
+    fitted = normal_mle(float64([1.0, 3.0]))
+    assert (fitted.loc.item(), fitted.scale.item()) == (2.0, 1.0)  # n - 1 gives 1.414
+
+
+def test_four_points_by_hand() -> None:
+    points = float64([[2.0, 1.0], [0.0, -1.0], [2.0, 0.0], [0.0, 0.0]])
+    fitted = multivariate_normal_mle(points)
+    assert fitted.loc.tolist() == [1.0, 0.0]
+    assert_close(fitted.covariance_matrix, float64([[1.0, 0.5], [0.5, 0.5]]), **SAME)
+    assert_close(fitted.scale_tril, float64([[1.0, 0.0], [0.5, 0.5]]), **SAME)
+
+
+def test_loss_by_hand() -> None:
+    # A standardised sample costs (log(2 pi) + 1) / 2 nats on average.
+    loss = negative_log_likelihood(Normal(2.0, 1.0), float64([1.0, 3.0]))
+    assert loss.item() == pytest.approx(math.log(2 * math.pi) + 1, rel=1e-14)
+    assert loss.shape == ()
+
+
+def test_nearly_singular_by_hand() -> None:
+    """Eigenvalues 1 and 1e-8: their ratio, 1e8, magnifies rounding to about 1e-8."""
+    e = 1e-8
+    long, short = [1.0, 1.0], [math.sqrt(e), -math.sqrt(e)]
+    points = float64([long, short])
+    fitted = multivariate_normal_mle(torch.cat([points, -points]))
+    # The covariance is [[1 + e, 1 - e], [1 - e, 1 + e]] / 2, with determinant e.
+    top = math.sqrt((1 + e) / 2)
+    expected = float64([[top, 0.0], [(1 - e) / 2 / top, math.sqrt(e) / top]])
+    assert_close(fitted.scale_tril, expected, rtol=1e-7, atol=0)
+
+
+# --- Other libraries ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [2, 1000, 100_000])
+def test_univariate_as_scipy_and_numpy(n: int) -> None:
+    data = 3 + 2 * normals(n)
+    fitted = normal_mle(data)
+    ours = [fitted.loc.item(), fitted.scale.item()]
+    assert ours == pytest.approx(scipy.stats.norm.fit(data.numpy()), rel=1e-12)
+    assert ours[1] == pytest.approx(np.std(data.numpy(), ddof=0), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("n", "d"), [(2, 1), (100, 1), (3, 2), (1000, 2), (11, 10), (100_000, 10)]
+)
+def test_multivariate_as_numpy_and_sklearn(n: int, d: int) -> None:
+    data = correlated(n, d)
+    fitted = multivariate_normal_mle(data)
+    peer = EmpiricalCovariance().fit(data.numpy())
+    numpy_covariance = np.cov(data.numpy(), rowvar=False, bias=True).reshape(d, d)
+    for covariance in (peer.covariance_, numpy_covariance):
+        assert_close(fitted.covariance_matrix, torch.from_numpy(covariance), **SAME)
+    assert_close(fitted.loc, torch.from_numpy(peer.location_), **SAME)
+    # Eleven samples in ten dimensions are ill conditioned: hence 1e-9.
+    factor = np.linalg.cholesky(numpy_covariance)
+    assert_close(fitted.scale_tril, torch.from_numpy(factor), rtol=1e-9, atol=1e-9)
+
+
+def test_one_dimension_either_way() -> None:
+    data = correlated(50, 1)
+    one, many = normal_mle(data[:, 0]), multivariate_normal_mle(data)
+    assert_close(many.loc[0], one.loc, **SAME)
+    assert_close(many.scale_tril[0, 0], one.scale, **SAME)
+
+
+def test_far_from_zero() -> None:
+    """A mean of squares less a squared mean would lose every digit of the scale."""
+    data = 1e9 + normals(1000, 2)
+    expected = np.cov(data.numpy(), rowvar=False, bias=True)
+    fitted = multivariate_normal_mle(data)
+    # The mean itself is rounded to 1e-7, whose square is what the covariance feels.
+    assert_close(
+        fitted.covariance_matrix, torch.from_numpy(expected), rtol=0, atol=1e-9
+    )
+    scale = normal_mle(data[:, 0]).scale.item()
+    assert scale == pytest.approx(np.std(data[:, 0].numpy(), ddof=0), rel=1e-9)
+
+
+def test_float32_stays_float32() -> None:
+    data = correlated(100, 2)
+    one, many = normal_mle(data[:, 0].float()), multivariate_normal_mle(data.float())
+    for value in (one.loc, one.scale, many.loc, many.scale_tril):
+        assert value.dtype == torch.float32
+    wanted = multivariate_normal_mle(data).scale_tril.float()
+    assert_close(many.scale_tril, wanted, **SAME_FLOAT32)
+    assert_close(one.scale, normal_mle(data[:, 0]).scale.float(), **SAME_FLOAT32)
+
+
+def test_multivariate_is_built_from_its_factor() -> None:
+    """Handed a covariance, torch would factorise it once more."""
+    fitted = multivariate_normal_mle(correlated(10, 2))
+    assert "scale_tril" in vars(fitted)
+    assert "covariance_matrix" not in vars(fitted)
+    assert torch.equal(fitted.scale_tril, fitted.scale_tril.tril())
+
+
+x = normals(20).abs()
+LOSSES = [
+    (Normal(0.5, 2.0), x, scipy.stats.norm(0.5, 2.0).logpdf),
+    (Gamma(2.0, 3.0), x, scipy.stats.gamma(2.0, scale=1 / 3).logpdf),
+    (Exponential(2.0), x, scipy.stats.expon(scale=1 / 2).logpdf),
+    (Laplace(0.5, 2.0), x, scipy.stats.laplace(0.5, 2.0).logpdf),
+    (Bernoulli(0.25), (x > 1).double(), scipy.stats.bernoulli(0.25).logpmf),
+]
+
+
+@pytest.mark.parametrize(
+    ("distribution", "data", "log_density"),
+    LOSSES,
+    ids=[type(distribution).__name__ for distribution, *_ in LOSSES],
+)
+def test_loss_as_scipy(distribution, data, log_density) -> None:
+    ours = negative_log_likelihood(distribution, data).item()
+    # torch holds the parameters of these distributions in float32.
+    assert ours == pytest.approx(-log_density(data.numpy()).sum(), rel=1e-6)
+
+
+@pytest.mark.parametrize("d", [1, 2, 10])
+def test_multivariate_loss_as_scipy(d: int) -> None:
+    data = correlated(50, d)
+    fitted = multivariate_normal_mle(data)
+    peer = scipy.stats.multivariate_normal(fitted.loc, fitted.covariance_matrix)
+    ours = negative_log_likelihood(fitted, data + 1).item()
+    assert ours == pytest.approx(-peer.logpdf(data.numpy() + 1).sum(), rel=1e-9)
+
+
+def test_loss_of_a_batch_sums_over_it() -> None:
+    data = correlated(20, 3)
+    batch = Normal(float64([0.0, 1.0, 2.0]), float64([1.0, 2.0, 3.0]))
+    each = [scipy.stats.norm(k, k + 1).logpdf(data[:, k]).sum() for k in range(3)]
+    ours = negative_log_likelihood(batch, data).item()
+    assert ours == pytest.approx(-sum(each), rel=1e-12)
+
+
+# --- Gradients ------------------------------------------------------------------------
+
+
+def test_gradient_by_hand_and_by_differences() -> None:
+    data = 3 + 2 * normals(100)
+    loc, scale = float64(0.5).requires_grad_(), float64(1.5).requires_grad_()
+    negative_log_likelihood(Normal(loc, scale), data).backward()
+    centred = data - 0.5
+    assert_close(loc.grad, -centred.sum() / 1.5**2, **SAME)
+    assert_close(scale.grad, 100 / 1.5 - (centred**2).sum() / 1.5**3, **SAME)
+
+    def slope(*direction: float) -> Tensor:
+        step = STEP * float64(direction)
+        ahead, behind = (float64([0.5, 1.5]) + sign * step for sign in (1, -1))
+        rise = negative_log_likelihood(Normal(*ahead), data)
+        rise -= negative_log_likelihood(Normal(*behind), data)
+        return rise / (2 * STEP)
+
+    assert_close(loc.grad, slope(1, 0), **FINITE_DIFFERENCE)
+    assert_close(scale.grad, slope(0, 1), **FINITE_DIFFERENCE)
+
+
+def test_gradient_vanishes_at_the_closed_forms() -> None:
+    data = correlated(100, 3)
+    one, many = normal_mle(data[:, 0]), multivariate_normal_mle(data)
+    at = [one.loc, one.scale, many.loc, many.scale_tril]
+    loc, scale, locs, factor = (value.requires_grad_() for value in at)
+    loss = negative_log_likelihood(Normal(loc, scale), data[:, 0])
+    many = MultivariateNormal(locs, scale_tril=factor.tril())
+    loss = loss + negative_log_likelihood(many, data)
+    for gradient in torch.autograd.grad(loss, at):
+        # A sum of 100 terms of size one that cancel.
+        assert_close(gradient, torch.zeros_like(gradient), rtol=0, atol=1e-11)
+
+
+# --- Properties -----------------------------------------------------------------------
+
+
+@given(univariate, eighths, positive, st.sampled_from([-1, 1]))
+def test_univariate_shift_and_scale(data, shift, factor, sign) -> None:
+    before, after = normal_mle(data), normal_mle(sign * factor * data + shift)
+    assert_close(after.loc, sign * factor * before.loc + shift, rtol=1e-9, atol=1e-9)
+    assert_close(after.scale, factor * before.scale, rtol=1e-9, atol=0)
+
+
+@given(bivariate_and_more, st.integers(0, 10_000))
+def test_multivariate_linear_map(data, seed) -> None:
+    d = data.shape[1]
+    shift, matrix = normals(d, seed=seed), torch.eye(d) + normals(d, d, seed=seed) / 8
+    before = multivariate_normal_mle(data)
+    after = multivariate_normal_mle(data @ matrix.T + shift)
+    assert_close(after.loc, matrix @ before.loc + shift, **SAME)
+    mapped = matrix @ before.covariance_matrix @ matrix.T
+    assert_close(after.covariance_matrix, mapped, rtol=1e-9, atol=1e-9)
+
+
+def same_fit(data: Tensor, other: Tensor) -> None:
+    for closed_form, one, two in (
+        (normal_mle, data[:, 0], other[:, 0]),
+        (multivariate_normal_mle, data, other),
+    ):
+        before, after = closed_form(one), closed_form(two)
+        assert_close(after.mean, before.mean, rtol=1e-11, atol=1e-11)
+        assert_close(after.stddev, before.stddev, rtol=1e-11, atol=0)
+    assert_close(after.scale_tril, before.scale_tril, rtol=1e-9, atol=1e-9)
+
+
+@given(bivariate_and_more, st.randoms(use_true_random=False))
+def test_order_does_not_matter(data, random) -> None:
+    order = list(range(len(data)))
+    random.shuffle(order)
+    same_fit(data, data[order])
+
+
+@given(bivariate_and_more, st.integers(2, 5))
+def test_seeing_all_data_again_changes_nothing(data, times) -> None:
+    same_fit(data, data.repeat(times, 1))
+
+
+@given(univariate, st.floats(-3, 3), st.floats(-1, 1))
+def test_no_normal_beats_the_closed_form(data, shift, log_factor) -> None:
+    """Any other normal loses n times its divergence, which is never negative."""
+    best = normal_mle(data)
+    other = Normal(best.loc + shift * best.scale, best.scale * math.exp(log_factor))
+    check_excess(best, other, data)
+
+
+@given(bivariate_and_more, st.integers(0, 10_000), st.floats(-1, 1))
+def test_no_multivariate_normal_beats_the_closed_form(data, seed, size) -> None:
+    best, d = multivariate_normal_mle(data), data.shape[1]
+    tilt = torch.linalg.matrix_exp(size / d * normals(d, d, seed=seed).tril())
+    loc = best.loc + size * best.scale_tril @ normals(d, seed=seed)
+    other = MultivariateNormal(loc, scale_tril=best.scale_tril @ tilt)
+    check_excess(best, other, data)
+
+
+def check_excess(best, other, data: Tensor) -> None:
+    least, loss = (negative_log_likelihood(p, data) for p in (best, other))
+    rounding = 1e-11 * (least.abs() + loss.abs() + 1)
+    assert loss >= least - rounding
+    excess = len(data) * kl_divergence(best, other)
+    assert (loss - least - excess).abs() <= rounding
+
+
+# --- Manners --------------------------------------------------------------------------
+
+
+def test_data_stay_as_they_were() -> None:
+    data = correlated(20, 2).requires_grad_()
+    before = data.detach().clone()
+    normal_mle(data[:, 0])
+    negative_log_likelihood(multivariate_normal_mle(data), data)
+    assert torch.equal(data, before)
+    assert data.grad is None
