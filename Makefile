@@ -13,15 +13,17 @@ LOCK := requirements.lock
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALL := $(BIN)/python -m pip install -qq $(addprefix --constraint ,$(LOCK))
 
-.PHONY: help book serve test execute clean
+.PHONY: help book serve test notebooks matrix execute clean
 .DELETE_ON_ERROR:
 
 help:
-	@echo 'make book     build the site into _build/html'
-	@echo 'make serve    show the built site in a browser'
-	@echo 'make test     check every stored output, the module and the tools'
-	@echo 'make execute  run every chapter again, in place'
-	@echo 'make clean    remove what was built'
+	@echo 'make book       build the site into _build/html'
+	@echo 'make serve      show the built site in a browser'
+	@echo 'make test       check every stored output, the module and the tools'
+	@echo 'make notebooks  write notebooks that run alone into _build/notebooks'
+	@echo 'make execute    run every chapter again, in place'
+	@echo 'make matrix     check the stored outputs on other platforms'
+	@echo 'make clean      remove what was built'
 
 book: .venv/book.stamp
 	@rm -rf _build
@@ -41,13 +43,21 @@ test: .venv/test.stamp
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
-	@echo 'Testing the module and the form of every notebook'
-	@$(BIN)/python -m pytest
+	@echo 'Testing the module, what every page says, and the tests themselves'
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 	@echo 'Running every notebook and comparing it with its stored outputs'
 	@$(BIN)/python -m pytest --nbval --nbval-current-env -n 2 --dist loadfile book
 
+matrix: .venv/test.stamp
+	@echo 'Running every notebook on each platform (about a minute each)'
+	@$(BIN)/python -m mle_book.matrix
+
 execute: .venv/test.stamp
 	@$(BIN)/python -m mle_book.execute book/*.ipynb
+
+notebooks: .venv/book.stamp
+	@rm -rf _build/notebooks
+	@$(BIN)/python -m mle_book.export _build/notebooks book/[0-9]*.ipynb
 
 clean:
 	@rm -rf _build .pytest_cache .ruff_cache .hypothesis build src/*.egg-info

@@ -1,0 +1,504 @@
+"""What every notebook of the book must look like, one small function a rule.
+
+A rule takes a notebook (in `BOOK`, all chapters by name, in reading order) and yields
+what is wrong: which cell, counting all cells from 1; what was found; what was wanted.
+To add one, write it under the decorator of its group, then break it in `BROKEN` of
+`test_hygiene.py`.
+
+Left to ruff, which lints the notebooks too: unused names, import order, layout.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from nbformat import NotebookNode
+
+from mle_book.execute import KERNEL, LANGUAGE, VOLATILE
+from mle_book.figures import KEY, png_digest
+
+Rule = Callable[..., list[str]]
+NOTEBOOK: list[Rule] = []  # hold for every notebook under book/
+CHAPTER: list[Rule] = []  # hold for book/NN-name.ipynb
+BOOK: list[Rule] = []  # need all chapters at once
+
+
+def rule(group: list[Rule]) -> Callable[[Callable[..., Iterator[str]]], Rule]:
+    """Enter the decorated function in `group`, and have it return a list."""
+
+    def enter(function: Callable[..., Iterator[str]]) -> Rule:
+        @functools.wraps(function)
+        def check(notebooks: object) -> list[str]:
+            return list(function(notebooks))
+
+        group.append(check)
+        return check
+
+    return enter
+
+
+# --- Reading a notebook -------------------------------------------------------
+
+
+def cells(notebook: NotebookNode, kind: str) -> list[tuple[int, NotebookNode]]:
+    """Return the cells of one kind, "code" or "markdown", each with its number."""
+    return [(n, c) for n, c in enumerate(notebook.cells, 1) if c.cell_type == kind]
+
+
+def outputs(notebook: NotebookNode) -> list[tuple[int, NotebookNode]]:
+    """Return each output with the number of its cell."""
+    return [(n, output) for n, c in cells(notebook, "code") for output in c.outputs]
+
+
+def tags(cell: NotebookNode) -> set[str]:
+    """Return the tags of `cell`."""
+    return set(cell.metadata.get("tags", []))
+
+
+def images(cell: NotebookNode) -> list[str]:
+    """Return the type of each image that `cell` shows."""
+    kinds = [kind for output in cell.outputs for kind in output.get("data", {})]
+    return [kind for kind in kinds if kind.startswith("image/")]
+
+
+def figure(cell: NotebookNode, part: str, key: str) -> str:
+    """Return what the metadata of `cell` tell the site about its figure, or ""."""
+    return cell.metadata.get("mystnb", {}).get(part, {}).get(key, "")
+
+
+def parse(cell: NotebookNode) -> ast.Module:
+    """Parse a code cell as Python, but for the one magic that a chapter may use."""
+    return ast.parse(re.sub(r"^%config InlineBackend\.", "#", cell.source, flags=re.M))
+
+
+def nodes(cell: NotebookNode) -> list[ast.AST]:
+    """Return every syntax node of a code cell; none when it does not parse."""
+    try:
+        return list(ast.walk(parse(cell)))
+    except SyntaxError:  # reported by `plain_python`
+        return []
+
+
+def calls(cell: NotebookNode) -> list[tuple[str, ast.Call]]:
+    """Return each call in `cell` with its dotted name, such as `torch.manual_seed`."""
+    return [(ast.unparse(c.func), c) for c in nodes(cell) if isinstance(c, ast.Call)]
+
+
+def last(name: str) -> str:
+    """Return the last part of a dotted name."""
+    return name.split(".")[-1]
+
+
+def code_lines(*code: NotebookNode) -> int:
+    """Count the lines of code cells that are neither blank nor a comment."""
+    return sum(len(re.findall(r"^\s*[^#\s]", cell.source, re.M)) for cell in code)
+
+
+def without_fences(text: str) -> str:
+    """Take fenced code out of Markdown."""
+    return re.sub(r"^(```+|~~~+).*?^\1", "", text, flags=re.M | re.S)
+
+
+def words(text: str) -> int:
+    """Count the words of Markdown: no code, maths, tags or link targets."""
+    text = re.sub(r"`[^`]+`", "code", without_fences(text))  # a name counts as a word
+    text = re.sub(r"\$\$.*?\$\$|\$[^$]+\$|<[^>]+>|\]\([^)]*\)", " ", text, flags=re.S)
+    return len(re.findall(r"\w+(?:['\u2019.,-]\w+)*", text))  # "it's" is one, so is 3.5
+
+
+def headings(notebook: NotebookNode) -> Iterator[tuple[int, int, str]]:
+    """Yield (cell number, level, text) of every heading."""
+    for n, cell in cells(notebook, "markdown"):
+        text = without_fences(cell.source)
+        for marks, title in re.findall(r"^(#{1,6}) (.*)", text, re.M):
+            yield n, len(marks), title.strip()
+
+
+def printed(output: NotebookNode) -> str:
+    """Return the text of an output, without images and without displayed source."""
+    data = output.get("data", {})
+    if output.output_type == "error":
+        return f"{output.ename}: {output.evalue}"
+    if output.output_type == "stream":
+        return output.text
+    if any(kind.startswith("image/") for kind in data):
+        return ""
+    return without_fences(data.get("text/markdown", data.get("text/plain", "")))
+
+
+# --- Every notebook: as a fresh run leaves it ---------------------------------
+
+
+@rule(NOTEBOOK)
+def run_in_order(notebook: NotebookNode) -> Iterator[str]:
+    """House style 2: executed top to bottom, counts 1..n. nbval skips what has none."""
+    for wanted, (n, cell) in enumerate(cells(notebook, "code"), 1):
+        if cell.execution_count != wanted:
+            yield f"cell {n}: execution count {cell.execution_count}; wanted {wanted}"
+        if not cell.source.strip():
+            yield f"cell {n}: empty; wanted code"
+
+
+@rule(NOTEBOOK)
+def no_error(notebook: NotebookNode) -> Iterator[str]:
+    """A stored error is there on purpose or not at all."""
+    for n, cell in cells(notebook, "code"):
+        for output in cell.outputs:
+            if output.output_type == "error" and "raises-exception" not in tags(cell):
+                yield f"cell {n}: {output.ename}; wanted none, or tag raises-exception"
+
+
+@rule(NOTEBOOK)
+def no_stderr(notebook: NotebookNode) -> Iterator[str]:
+    """A warning on the page is a question that the reader cannot answer."""
+    for n, output in outputs(notebook):
+        if output.get("name") == "stderr":
+            yield f"cell {n}: stderr {output.text.strip()[:60]!r}; wanted nothing there"
+
+
+@rule(NOTEBOOK)
+def no_trailing_semicolon(notebook: NotebookNode) -> Iterator[str]:
+    """It hides an output from Jupyter and not from nbval."""
+    for n, cell in cells(notebook, "code"):
+        if cell.source.rstrip().endswith(";"):
+            yield f"cell {n}: last line ends in `;`; wanted plt.show() or `_ = ...`"
+
+
+@rule(NOTEBOOK)
+def clean_metadata(notebook: NotebookNode) -> Iterator[str]:
+    """House style 2: nothing volatile, and what a page needs to know the language."""
+    expected = {"kernelspec": KERNEL, "language_info": LANGUAGE, "widgets": None}
+    for key, wanted in expected.items():
+        if notebook.metadata.get(key) != wanted:
+            yield f"notebook: {key} is {notebook.metadata.get(key)}; wanted {wanted}"
+    for n, cell in enumerate(notebook.cells, 1):
+        for key in set(VOLATILE) & set(cell.metadata):
+            yield f"cell {n}: metadata hold {key}; wanted none (run make execute)"
+        if cell.get("attachments"):
+            yield f"cell {n}: holds an attachment; wanted a file in book/_assets"
+
+
+# --- Every notebook: text -----------------------------------------------------
+
+
+@rule(NOTEBOOK)
+def one_title(notebook: NotebookNode) -> Iterator[str]:
+    """One H1, on the first line of the first cell."""
+    titles = [n for n, level, _ in headings(notebook) if level == 1]
+    if titles != [1] or not notebook.cells[0].source.startswith("# "):
+        yield f"H1 in cells {titles}; wanted one, on the first line of cell 1"
+
+
+@rule(NOTEBOOK)
+def headings_do_not_skip(notebook: NotebookNode) -> Iterator[str]:
+    """A screen reader's list of headings has no holes."""
+    before = 0
+    for n, level, title in headings(notebook):
+        if level > before + 1:
+            yield f"cell {n}: {title!r} is H{level} after H{before}; wanted no jump"
+        before = level
+
+
+MYST = {
+    "directive": r"^\s*(?:`{3,}|~{3,})\s*\{",
+    "fence of colons": r"^\s*:{3,}",
+    "role": r"\{[\w:+.-]+\}`",
+    "target": r"^\([\w:.-]+\)=",
+    "equation label": r"\$\$ *\([\w:.-]+\)",
+}
+
+
+@rule(NOTEBOOK)
+def no_directive(notebook: NotebookNode) -> Iterator[str]:
+    """House style 14: MyST's own marks show raw in Colab and VS Code."""
+    for n, cell in cells(notebook, "markdown"):
+        for name, pattern in MYST.items():
+            for match in re.finditer(pattern, cell.source, re.M):
+                yield f"cell {n}: {name} {match[0].strip()!r}; wanted plain CommonMark"
+
+
+# --- Every notebook: code -----------------------------------------------------
+
+
+@rule(NOTEBOOK)
+def small_cells(notebook: NotebookNode) -> Iterator[str]:
+    """House style 8: 90% of cells have at most ten lines, none over 25."""
+    lines = {n: cell.source.splitlines() for n, cell in cells(notebook, "code")}
+    long = [n for n in lines if len(lines[n]) > 10]
+    if len(long) > len(lines) / 10:
+        yield f"cells {long}: over 10 lines; wanted at most one code cell in ten"
+    for n in long:
+        if len(lines[n]) > 25:
+            yield f"cell {n}: {len(lines[n])} lines; wanted at most 25"
+
+
+@rule(NOTEBOOK)
+def short_lines(notebook: NotebookNode) -> Iterator[str]:
+    """House style 8: what is wider scrolls on a page."""
+    for n, cell in cells(notebook, "code"):
+        for line in cell.source.splitlines():
+            if len(line) > 88:
+                yield f"cell {n}: {line[:20]!r}... has {len(line)} columns; wanted 88"
+
+
+@rule(NOTEBOOK)
+def prose_between(notebook: NotebookNode) -> Iterator[str]:
+    """House style 8: never more than two code cells in a row."""
+    kinds = [cell.cell_type for cell in notebook.cells]
+    for n in range(3, len(kinds) + 1):
+        if kinds[n - 3 : n] == ["code"] * 3:
+            yield f"cell {n}: third code cell in a row; wanted prose before it"
+
+
+@rule(NOTEBOOK)
+def plain_python(notebook: NotebookNode) -> Iterator[str]:
+    """House style 13: what parses as Python has no `!`, no `%pip`, no magic."""
+    for n, cell in cells(notebook, "code"):
+        try:
+            parse(cell)
+        except SyntaxError as error:
+            yield f"cell {n}: {(error.text or '').strip()!r}; wanted plain Python"
+
+
+@rule(NOTEBOOK)
+def nothing_is_hushed(notebook: NotebookNode) -> Iterator[str]:
+    """House style 13: it stays visible where a name comes from and what went wrong."""
+    for n, cell in cells(notebook, "code"):
+        for node in nodes(cell):
+            if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+                yield f"cell {n}: star import; wanted the names"
+            if isinstance(node, ast.ExceptHandler) and node.type is None:
+                yield f"cell {n}: bare except; wanted the exception's name"
+        for name, _ in calls(cell):
+            if last(name) in ("filterwarnings", "simplefilter"):
+                yield f"cell {n}: {name}; wanted warnings.catch_warnings(action=...)"
+
+
+@rule(NOTEBOOK)
+def correction_is_stated(notebook: NotebookNode) -> Iterator[str]:
+    """House style 6: libraries disagree on n or n-1, so each call says which."""
+    for n, cell in cells(notebook, "code"):
+        for name, call in calls(cell):
+            given = {keyword.arg for keyword in call.keywords}
+            if last(name) in ("std", "var", "cov") and not given & {
+                "correction",
+                "ddof",
+            }:
+                yield f"cell {n}: {name}(...) is n or n-1; wanted correction= or ddof="
+
+
+# --- Every notebook: outputs --------------------------------------------------
+
+
+@rule(NOTEBOOK)
+def short_outputs(notebook: NotebookNode) -> Iterator[str]:
+    """House style 10: at most 12 printed lines a cell."""
+    lines: Counter[int] = Counter()
+    for n, output in outputs(notebook):
+        lines[n] += len(printed(output).splitlines())
+    for n, count in lines.items():
+        if count > 12:
+            yield f"cell {n}: prints {count} lines; wanted at most 12"
+
+
+UNSTABLE = {
+    "a time": r"\b\d+ ?(?:[nuµm]?s|sec|seconds?|minutes?)\b|\b\d?\d:\d\d:\d\d\b",
+    "a date": r"\b20\d\d-\d\d-\d\d\b",
+    "a path": r"(?<![\w./])~?/[\w.-]+/[\w.-]+|\b[A-Za-z]:\\|\b\w+\.py\b",
+    "a memory address": r"\b0x[0-9a-f]{4,}",
+    "a version": r"\b\d+\.\d+\.\d+\b|\bversion \d",
+    "over 6 decimals": r"\d\.\d{7,}",
+    "over 3 decimals before an exponent": r"\d\.\d{4,}[eE][+-]?\d",
+}
+
+
+@rule(NOTEBOOK)
+def stable_outputs(notebook: NotebookNode) -> Iterator[str]:
+    """House style 10: nothing that another machine or day prints differently."""
+    for n, output in outputs(notebook):
+        html = re.sub("<[^>]+>", "\n", output.get("data", {}).get("text/html", ""))
+        for name, pattern in UNSTABLE.items():
+            for match in re.finditer(pattern, f"{printed(output)}\n{html}"):
+                yield f"cell {n}: prints {name}, {match[0]!r}; wanted none"
+
+
+MARK = r"^\s*#.*(?:NBVAL|VALIDATE)_(?:IGNORE|SKIP).*\n?"
+
+
+@rule(NOTEBOOK)
+def exemption_has_reason(notebook: NotebookNode) -> Iterator[str]:
+    """House style 10: a cell exempt from comparison says why; at most one each."""
+    exempt = []
+    for n, cell in cells(notebook, "code"):
+        source = cell.source
+        if tags(cell) & {"nbval-ignore-output", "nbval-skip"}:
+            source = f"# NBVAL_SKIP\n{source}"  # the same mark, written as a comment
+        _, *below = re.split(MARK, source, flags=re.M)
+        exempt += [n] if below else []
+        if below and not below[0].startswith("# "):
+            yield f"cell {n}: exempt without a reason; wanted a comment below the mark"
+    if len(exempt) > 1:
+        yield f"cells {exempt}: exempt from comparison; wanted at most one"
+
+
+NO_ALT = "(an? |the )?(figure of|plot of|image)"  # a screen reader says so already
+
+
+@rule(NOTEBOOK)
+def figures_are_described(notebook: NotebookNode) -> Iterator[str]:
+    """House style 23: alt text, a caption and a name, in the cell's metadata."""
+    for n, cell in cells(notebook, "code"):
+        if not images(cell):
+            continue
+        if images(cell) != ["image/png"]:
+            yield f"cell {n}: shows {images(cell)}; wanted one image/png"
+        alt = figure(cell, "image", "alt")
+        if len(alt) < 30 or re.match(NO_ALT, alt, re.I):
+            yield f"cell {n}: alt {alt!r}; wanted what is seen, 30 characters or more"
+        caption = figure(cell, "figure", "caption")
+        if not caption.endswith(".") or words(caption) < 3:
+            yield f"cell {n}: caption {caption!r}; wanted a sentence with its full stop"
+        name = figure(cell, "figure", "name")
+        if not re.fullmatch("fig-[a-z0-9-]+", name):
+            yield f"cell {n}: figure name {name!r}; wanted fig-..."
+
+
+@rule(NOTEBOOK)
+def figures_hold_their_description(notebook: NotebookNode) -> Iterator[str]:
+    """A figure is compared by its description, which `make execute` ties to the PNG."""
+    for n, output in outputs(notebook):
+        data = output.get("data", {})
+        if "image/png" not in data:
+            continue
+        if output.metadata.get(KEY, {}).get("png") != png_digest(data):
+            yield f"cell {n}: the figure is not the one described; wanted: make execute"
+
+
+# --- Chapters -----------------------------------------------------------------
+
+
+@rule(CHAPTER)
+def opening(notebook: NotebookNode) -> Iterator[str]:
+    """House style 3: title, why, *You will*, *You need*, then the first code."""
+    first = next((n for n, _ in cells(notebook, "code")), 1)
+    text = "\n".join(cell.source for cell in notebook.cells[: first - 1])
+    parts = re.split(r"^# .*|^(\*\*You (?:will|need)\*\*)", text, flags=re.M)
+    if parts[1::2] != [None, "**You will**", "**You need**"]:
+        yield "opening: wanted a title, why, **You will**, **You need**, then code"
+        return
+    _, why, will, need = parts[::2]
+    items = len(re.findall(r"^[-*] ", will, re.M))
+    if words(why) < 20:
+        yield f"opening: {words(why)} words of why; wanted a paragraph after the title"
+    if not 3 <= items <= 5:
+        yield f"opening: {items} items under **You will**; wanted 3 to 5"
+    if not words(need):
+        yield "opening: nothing after **You need**; wanted what the reader needs"
+
+
+@rule(CHAPTER)
+def closing(notebook: NotebookNode) -> Iterator[str]:
+    """House style 3: what we saw, questions with their answers, references."""
+    wanted = ["What we saw", "Questions", "References"]
+    ends = [title for _, level, title in headings(notebook) if level == 2][-3:]
+    if ends != wanted:
+        yield f"closing: {ends}; wanted the sections {wanted}"
+        return
+    text = "\n".join(cell.source for _, cell in cells(notebook, "markdown"))
+    questions = text.rpartition("\n## Questions")[2].rpartition("\n## References")[0]
+    if not 0 < questions.count("<details>") == questions.count("</details>"):
+        yield "closing: no answers; wanted each in <details>...</details>"
+
+
+@rule(CHAPTER)
+def size_band(notebook: NotebookNode) -> Iterator[str]:
+    """House style 5: a chapter is one sitting."""
+    code = [cell for _, cell in cells(notebook, "code")]
+    prose = sum(words(cell.source) for _, cell in cells(notebook, "markdown"))
+    for what, size, low, high in (
+        ("code cells", len(code), 12, 30),
+        ("words of prose", prose, 1000, 2500),
+        ("figures", sum(len(images(cell)) for cell in code), 3, 6),
+        ("words a line of code", round(prose / max(1, code_lines(*code)), 1), 8, 18),
+    ):
+        if not low <= size <= high:
+            yield f"chapter: {size} {what}; wanted {low} to {high}"
+
+
+@rule(CHAPTER)
+def setup_cell(notebook: NotebookNode) -> Iterator[str]:
+    """House style 11: the first code cell seeds once and chooses float64."""
+    first = [cell for _, cell in cells(notebook, "code")[:1]]
+    done = [ast.unparse(call) for cell in first for _, call in calls(cell)]
+    seeds = sum(call.startswith("torch.manual_seed(") for call in done)
+    if seeds != 1:
+        yield f"setup cell: {seeds} calls of torch.manual_seed; wanted one"
+    if "torch.set_default_dtype(torch.float64)" not in done:
+        yield "setup cell: wanted torch.set_default_dtype(torch.float64)"
+
+
+DRAWS = {"sample", "rsample", "rand", "randn", "randint", "randperm", "multinomial"}
+
+
+@rule(CHAPTER)
+def draws_are_seeded(notebook: NotebookNode) -> Iterator[str]:
+    """House style 9 and 11: who reruns a cell that draws sees the same numbers."""
+    for n, cell in cells(notebook, "code"):
+        called = {last(name) for name, _ in calls(cell)}
+        if called & DRAWS and not called & {"manual_seed", "seed"}:
+            yield f"cell {n}: draws unseeded; wanted torch.manual_seed(...) in the cell"
+
+
+@rule(CHAPTER)
+def little_is_hidden(notebook: NotebookNode) -> Iterator[str]:
+    """House style 12: at most 5% of code lines, and those only imports or styling."""
+    code = cells(notebook, "code")
+    hiding = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
+    hidden = [(n, cell) for n, cell in code if tags(cell) & hiding]
+    for n, cell in hidden:
+        for line in (ast.unparse(s) for m in nodes(cell)[:1] for s in m.body):
+            if not re.match(r"(import|from) |plt\.(rc|style\.)|sns\.set_", line):
+                yield f"cell {n}: hides {line[:40]!r}; wanted imports or styling only"
+    lines = code_lines(*(cell for _, cell in hidden))
+    if lines > 0.05 * code_lines(*(cell for _, cell in code)):
+        yield f"chapter: {lines} code lines hidden; wanted at most 5% of all"
+
+
+# --- The book -----------------------------------------------------------------
+
+
+@rule(BOOK)
+def figure_names_are_unique(book: dict[str, NotebookNode]) -> Iterator[str]:
+    """A figure's name is the target of links, and one over the whole book."""
+    taken: dict[str, str] = {}
+    for chapter, notebook in book.items():
+        for n, cell in cells(notebook, "code"):
+            here, name = f"{chapter}, cell {n}", figure(cell, "figure", "name")
+            if name and taken.setdefault(name, here) != here:
+                yield f"{here}: {name} is taken by {taken[name]}; wanted another name"
+
+
+@rule(BOOK)
+def helpers_are_shown(book: dict[str, NotebookNode]) -> Iterator[str]:
+    """House style 16: a reader sees a helper's source before its first use."""
+    shown: set[str] = set()
+    for chapter, notebook in book.items():
+        imported: set[str] = set()
+        for n, cell in cells(notebook, "code"):
+            for node in nodes(cell):
+                if isinstance(node, ast.Import) and node.names[0].name == "mle_helpers":
+                    yield f"{chapter}, cell {n}: wanted from mle_helpers import ..."
+                if isinstance(node, ast.ImportFrom) and node.module == "mle_helpers":
+                    imported |= {name.asname or name.name for name in node.names}
+            for name, call in calls(cell):
+                if last(name) == "getsource":
+                    shown |= {ast.unparse(argument) for argument in call.args}
+            used = {node.id for node in nodes(cell) if isinstance(node, ast.Name)}
+            for name in sorted(used & imported - shown):
+                if not name.isupper():  # a constant has no source to show
+                    yield f"{chapter}, cell {n}: wanted inspect.getsource({name}) first"
+            imported -= used  # one message a name and chapter is enough
