@@ -18,7 +18,6 @@ from urllib.parse import quote, unquote, urlsplit
 import yaml
 
 ROOT = Path(__file__).parents[2]
-BRANCH = "notebooks"  # where the self-contained notebooks are published
 GITHUB = "https://github.com"
 
 
@@ -43,21 +42,6 @@ class Repository:
         host = f"{self.owner.lower()}.github.io"
         folder = "" if self.name.lower() == host else f"{quote(self.name)}/"
         return f"https://{host}/{folder}"
-
-    def colab(self, path: str, branch: str = BRANCH) -> str | None:
-        """Return what opens the notebook at `path` in Colab; it knows GitHub only."""
-        if self.server != GITHUB:
-            return None
-        place = quote(f"{self.owner}/{self.name}/blob/{branch}/{path}")
-        return f"https://colab.research.google.com/github/{place}"
-
-    def binder(self, path: str, ref: str = "HEAD") -> str | None:
-        """Return what opens the notebook at `path` in JupyterLab on mybinder.org."""
-        if self.server != GITHUB:
-            return None
-        place = f"{quote(self.owner)}/{quote(self.name)}/{quote(ref, safe='')}"
-        opened = quote(f"lab/tree/{quote(path)}", safe="")
-        return f"https://mybinder.org/v2/gh/{place}?urlpath={opened}"
 
 
 def find(

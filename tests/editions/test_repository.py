@@ -58,8 +58,7 @@ def test_elsewhere_than_github(address: str, server: str, owner: str) -> None:
     found = repository.parse(address)
     assert found == Repository(server, owner, "book")
     assert found.address == f"{server}/{owner}/book"
-    addresses = (found.pages, found.colab("a.ipynb"), found.binder("a.ipynb"))
-    assert addresses == (None, None, None)
+    assert found.pages is None
 
 
 @pytest.mark.parametrize(
@@ -80,21 +79,13 @@ def test_addresses() -> None:
     assert ODD.address == "https://github.com/Some-One/-my_book.v2."
     assert ODD.pages == "https://some-one.github.io/-my_book.v2./"
     assert Repository(GITHUB, "A", "a.GitHub.io").pages == "https://a.github.io/"
-    colab = "https://colab.research.google.com/github/Some-One/-my_book.v2./blob"
-    assert ODD.colab("01-a.ipynb") == f"{colab}/notebooks/01-a.ipynb"
-    assert ODD.colab("1.0/é b.ipynb", "x/y") == f"{colab}/x/y/1.0/%C3%A9%20b.ipynb"
-    binder = "https://mybinder.org/v2/gh/Some-One/-my_book.v2."
-    opened = "?urlpath=lab%2Ftree%2Fbook%2F01-a.ipynb"
-    assert ODD.binder("book/01-a.ipynb") == f"{binder}/HEAD{opened}"
-    assert ODD.binder("book/01-a.ipynb", "x/y") == f"{binder}/x%2Fy{opened}"
 
 
 def test_odd_characters_are_quoted() -> None:
     odd = Repository(GITHUB, "é", "a b#c?d%e")
     assert odd.address == "https://github.com/%C3%A9/a%20b%23c%3Fd%25e"
     assert repository.parse(odd.address) == odd
-    for address in (odd.colab("a.ipynb"), odd.binder("a.ipynb"), odd.pages):
-        assert "a%20b%23c%3Fd%25e" in address
+    assert "a%20b%23c%3Fd%25e" in odd.pages
 
 
 def test_environment_goes_before_remote_before_settings(tmp_path: Path) -> None:

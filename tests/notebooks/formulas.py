@@ -91,10 +91,10 @@ def faults(name: str, notebook: NotebookNode) -> list[str]:
     return [f"{name}, cell {f.cell}, ${f.latex}$: {why}" for f, why in checked if why]
 
 
-def fault(latex: str) -> str:
-    """Return why a formula is wrong or cannot be read; "" if it holds."""
+def fault(latex: str, settings: dict[str, Setting] | None = None) -> str:
+    """Return why a formula is wrong or cannot be read; "" if it holds in a setting."""
     wrong, unread = [], []
-    for name, setting in SETTINGS.items():
+    for name, setting in (settings or SETTINGS).items():
         try:
             sides = Reader(latex, setting).equation()
             difference = compare(sides, setting, tolerance(latex))

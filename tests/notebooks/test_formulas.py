@@ -54,6 +54,14 @@ def test_no_displayed_formula_is_passed_over(path: Path) -> None:
     assert 2 * len(displayed) == sum(source.count("$$") for source in cells)
 
 
+@pytest.mark.parametrize("transform", ["softplus", "exp"])
+def test_each_transform_is_on_the_page(transform: str) -> None:
+    r"""Else the one could stand where the other should: both say what `\sigma` is."""
+    setting = {transform: formulas.SETTINGS[transform]}
+    definitions = [each for each in everything() if each.startswith(r"\sigma =")]
+    assert any(not formulas.fault(each, setting) for each in definitions)
+
+
 def test_chapters_have_formulas() -> None:
     """Without this, a book in which none is found would pass."""
     chapters = [path for path in PAGES if re.match(r"0[1-5]-.*ipynb", path.name)]

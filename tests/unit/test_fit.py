@@ -30,9 +30,11 @@ from torch.distributions import (
     Normal,
     Poisson,
     StudentT,
+    constraints,
 )
 from torch.testing import assert_close
 
+import mle_helpers
 from mle_helpers import (
     Fit,
     fit,
@@ -512,6 +514,13 @@ def test_columns_of_a_matrix_that_is_free_above_its_diagonal() -> None:
     assert list(result.trace) == ["loss", *entries]
 
 
+def test_what_is_raw_above_the_diagonal_takes_no_part() -> None:
+    """A start is zero there and gets no gradient, so a fit would not show it."""
+    transform = mle_helpers._default_transform(constraints.lower_cholesky)
+    factor = transform(torch.arange(9.0, dtype=torch.float64).reshape(3, 3))
+    assert constraints.lower_cholesky.check(factor)
+
+
 def test_the_matrix_stays_a_cholesky_factor() -> None:
     result = PROBLEMS["multivariate"].fit(max_steps=50, **adam)
     factor = result.estimates["scale_tril"]
@@ -570,6 +579,13 @@ def test_out_of_steps(problem: Problem, options: dict[str, Any]) -> None:
     assert not result.converged
     assert result.n_steps == 2
     assert "NOT converged" in repr(result)
+
+
+def test_never_more_steps_than_allowed() -> None:
+    """Not even where rounding keeps the gradient above so small a tol."""
+    for max_steps in range(1, 60):
+        result = PROBLEMS["normal"].fit(tol=1e-18, max_steps=max_steps)
+        assert result.n_steps <= max_steps
 
 
 def test_what_the_optimizer_is_given() -> None:
@@ -675,7 +691,8 @@ def test_fit_is_frozen() -> None:
     result = PROBLEMS["normal"].fit()
     with pytest.raises(FrozenInstanceError):
         result.converged = False  # type: ignore[misc]
-    assert result != PROBLEMS["normal"].fit()  # no comparison of tensors, no error
+    # Each is only itself: to compare the tensors inside has no one answer.
+    assert len({result, result, PROBLEMS["normal"].fit()}) == 2
     assert result.distribution.__class__ is Normal
     assert type(result.converged) is bool
     assert type(result.n_steps) is int
@@ -687,9 +704,8 @@ def test_fit_prints_what_matters() -> None:
     shown = f"converged after {result.n_steps} steps, {len(result.trace)} gradient"
     assert repr(result) == f"Fit(Normal: loc=2, scale=1; {shown} evaluations)"
     assert "NOT" not in repr(result)
-    wide = fit(
-        Normal, correlated(9, 12), init={"loc": [0] * 12}, fixed={"scale": [1] * 12}
-    )
+    start, known = {"loc": [0.0] * 40}, {"scale": [1.0] * 40}
+    wide = fit(Normal, correlated(9, 40), init=start, fixed=known)
     assert len(repr(wide)) < 250
     assert "..." in repr(wide)
 
