@@ -185,7 +185,7 @@ def fit(
         lr: The learning rate; `None` is the optimizer's own default.
         max_steps: The most steps to take, 1 or more.
         tol: Stop when every entry of the raw gradient is below this, in nats a sample
-            (float32 cannot reach the default); 0 runs every step.
+            (float32 cannot reach the default); 0 runs on while a step gains anything.
         optimizer_options: Passed to the optimizer, such as `momentum=0.9`.
 
     Returns:
@@ -256,12 +256,12 @@ class _Path:
         loss = -distribution.log_prob(self.data).sum()
         row = {"loss": loss, **natural}
         self.rows.append({name: value.detach().clone() for name, value in row.items()})
-        if not loss.isfinite():
+        seen = loss * (self.magnify / len(self.data))
+        if not seen.isfinite():
             at = {name: value.tolist() for name, value in natural.items()}
             found = f"the loss is {loss.item()} at step {len(self.rows) - 1}, {at}"
             advice = "try a smaller lr or another init, and check that data vary"
             raise ArithmeticError(f"fit diverged: {found}; {advice}")
-        seen = loss * (self.magnify / len(self.data))
         gradients = torch.autograd.grad(seen, list(self.raw.values()))
         for raw, gradient in zip(self.raw.values(), gradients, strict=True):
             raw.grad = gradient.contiguous()  # as torch's L-BFGS needs it
@@ -407,7 +407,7 @@ def _as_tensors(where: str, values: Options, family: Family, data: Tensor) -> Te
             raise ValueError(message) from error
         if not tensor.isfinite().all():
             raise ValueError(f"{where}[{name!r}] must be finite, not {tensor.tolist()}")
-        tensors[name] = tensor.detach()
+        tensors[name] = tensor.detach().clone()
     return tensors
 
 

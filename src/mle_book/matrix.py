@@ -20,6 +20,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 HERE = Path(".venv/matrix")  # `make book` empties _build
+SOURCE = str(Path("src").resolve())  # a kernel runs in the folder of its notebook
 COLAB = "tests/colab-versions.txt"
 CAPABILITIES = ("default", "avx2", "avx512")  # torch falls back where the CPU lacks one
 
@@ -90,9 +91,10 @@ def run(environment: Environment) -> tuple[int, list[str]]:
         "--nbval-current-env",
     ]
     options = ["-n", "2", "--dist", "loadfile", "-q", "-p", "no:cacheprovider"]
+    options += ["-W", "default"]  # older packages warn; outputs are what counts here
     done = subprocess.run(
         [*command, *options, f"--junitxml={report}", "book"],
-        env={**os.environ, "PYTHONPATH": "src", **environment.settings},
+        env={**os.environ, "PYTHONPATH": SOURCE, **environment.settings},
         capture_output=True,
         text=True,
         check=False,

@@ -201,6 +201,8 @@ fit(Bernoulli, ones, init={"probs": 1.5})
     ValueError: init ... probs ... Interval ... 1.5
 fit(Bernoulli, ones, init={"probs": 0.0})
     ValueError: init['probs'] ... edge ... 0.0
+fit(Categorical, ones, init={"probs": [0.0, 0.5, 0.5]})
+    ValueError: init['probs'] ... edge ... 0.0, 0.5, 0.5
 start(loc=nan)
     ValueError: init['loc'] ... finite ... nan
 start(loc=inf)
