@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -19,7 +18,6 @@ from nbformat import NotebookNode
 from mle_book.figures import KEY, described_figures, png_digest
 from mle_book.notebooks import NotebookError, read, replace
 
-WORKERS = 2  # notebooks run at a time, each with a kernel of its own
 TIMEOUT = 300  # seconds a cell: all chapters together should take less than 60
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -98,23 +96,20 @@ def main(arguments: list[str]) -> int:
     if not arguments:
         print("usage: python -m mle_book.execute NOTEBOOK...", file=sys.stderr)
         return 2
-    print(f"running {len(arguments)}, {WORKERS} at a time", flush=True)
-    with described_figures(), ThreadPoolExecutor(WORKERS) as pool:
-        return int(not all(list(pool.map(report, arguments))))
-
-
-def report(argument: str) -> bool:
-    """Execute the notebook named, say how it went, and return whether it went well."""
-    start = time.perf_counter()
-    try:
-        cells = execute(Path(argument))
-    except NotebookError as error:
-        print(f"{argument}: failed", flush=True)
-        print(error, file=sys.stderr)
-        return False
-    seconds = time.perf_counter() - start
-    print(f"{argument}: {cells} cells, {seconds:.1f} s", flush=True)
-    return True
+    failed = 0
+    for number, argument in enumerate(arguments, start=1):
+        print(f"[{number}/{len(arguments)}] {argument} ...", end=" ", flush=True)
+        start = time.perf_counter()
+        try:
+            with described_figures():
+                cells = execute(Path(argument))
+        except NotebookError as error:
+            print("failed", flush=True)
+            print(error, file=sys.stderr)
+            failed = 1
+        else:
+            print(f"{cells} cells, {time.perf_counter() - start:.1f} s", flush=True)
+    return failed
 
 
 if __name__ == "__main__":
