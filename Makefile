@@ -35,7 +35,7 @@ serve:
 	@echo 'Reading at http://localhost:8000, Ctrl-C to stop'
 	@$(BIN)/python -m http.server --bind localhost --directory _build/html 8000
 
-test: .venv/test.stamp
+test: .venv/test.stamp book
 	@echo 'Linting'
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check

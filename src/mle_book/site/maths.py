@@ -1,4 +1,4 @@
-"""The Sphinx extension of the site: maths as MathML, which needs no script.
+"""Maths as MathML, which needs no script.
 
 Jupyter Book would have MathJax, a megabyte from another host, typeset each page while
 it is read. Browsers and screen readers read MathML by themselves, with no network.
@@ -16,10 +16,9 @@ logger = logging.getLogger(__name__)
 converter = LatexToMathML()
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
+def setup(app: Sphinx) -> None:
     """Offer the math renderer that `html_math_renderer: mathml` names."""
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_display, None))
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def visit_inline(translator: HTML5Translator, node: nodes.math) -> None:
