@@ -19,6 +19,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 GITHUB = "https://github.com"
+LATEST = "latest"  # the edition between releases
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,22 @@ def site(root: Path = ROOT, environment: Mapping[str, str] = os.environ) -> str 
     if not re.fullmatch(r"https?://[^\s/?#()]+(/[^\s?#()]*)?", address):
         raise ValueError(f"the site must be at https://..., not {address!r}")
     return address.rstrip("/") + "/"
+
+
+def edition(environment: Mapping[str, str] = os.environ) -> str:
+    """Return the edition that is built: a tag such as `v1.2.0`, or `latest`.
+
+    It is `EDITION` in the environment, else the tag that a build on GitHub is of.
+
+    Raises:
+        ValueError: It could not be a folder's name.
+    """
+    tag = environment.get("GITHUB_REF_TYPE") == "tag"
+    name = environment.get("EDITION") or (tag and environment.get("GITHUB_REF_NAME"))
+    name = name or LATEST
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ValueError(f"an edition must be named like v1.2.0, not {name!r}")
+    return name
 
 
 def parse(address: str) -> Repository | None:

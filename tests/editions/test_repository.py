@@ -151,3 +151,30 @@ def test_bad_address_is_named(tmp_path: Path) -> None:
     write(tmp_path, "repository: {url: a/b}")
     with pytest.raises(ValueError, match=r"_config\.yml: repository, url: must be"):
         repository.find(tmp_path, {})
+
+
+@pytest.mark.parametrize(
+    ("environment", "name"),
+    [
+        ({}, "latest"),
+        ({"EDITION": "v1.2.0"}, "v1.2.0"),
+        ({"GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "v2"}, "v2"),
+        ({"GITHUB_REF_TYPE": "branch", "GITHUB_REF_NAME": "main"}, "latest"),
+        (
+            {
+                "EDITION": "2027-spring",
+                "GITHUB_REF_TYPE": "tag",
+                "GITHUB_REF_NAME": "v2",
+            },
+            "2027-spring",
+        ),
+    ],
+)
+def test_edition(environment: dict[str, str], name: str) -> None:
+    assert repository.edition(environment) == name
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", ".hidden", "a b", "é"])
+def test_an_edition_is_a_folder_name(name: str) -> None:
+    with pytest.raises(ValueError, match=r"like v1\.2\.0, not"):
+        repository.edition({"EDITION": name})
