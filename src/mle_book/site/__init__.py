@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from sphinx.application import Sphinx
 
-from mle_book.site import maths
+from mle_book.site import build, finding, icons, images, lean, maths, times
 
-PARTS = (maths,)
+# `lean` and `icons` look at what the others have made.
+PARTS = (build, finding, images, maths, times, lean, icons)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
