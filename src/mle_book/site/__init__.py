@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sphinx.application import Sphinx
 
-from mle_book.site import build, finding, icons, images, lean, maths, times
+from mle_book.site import build, finding, icons, images, lean, maths, styles, times
 
-# `lean` and `icons` look at what the others have made.
-PARTS = (build, finding, images, maths, times, lean, icons)
+# The last three look at what the others have made, each at what the one before left.
+PARTS = (build, finding, images, maths, times, lean, styles, icons)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -1,10 +1,10 @@
-"""The icons of the pages, from a font that holds these and no others.
+"""The icons of the pages, in fonts that hold these and no others.
 
 The theme draws its icons (Font Awesome Free 6, https://fontawesome.com/license/free;
 the fonts are under the SIL OFL 1.1) twice: by style sheet, from fonts, and by a script
-of 1.5 MB. The script is gone (`lean`). Here the fonts, 300 kB, and the rules of the
-style sheet are cut down to the icons that a page or a script names. So small, the fonts
-travel inside the style sheet, and no icon moves a button when it arrives.
+of 1.5 MB. The script is gone (`lean`), and the fonts, 300 kB, are cut down to the icons
+whose rules are in use (`styles`). So small, they travel inside the style sheet, and no
+icon moves a button when it arrives.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from fontTools import subset
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-STYLES = "_static/styles/pydata-sphinx-theme.css"
-FONTS = "_static/vendor/fontawesome/webfonts"
+THEME = "_static/styles/pydata-sphinx-theme.css"
+ICONS = "_static/vendor/fontawesome/webfonts"
 
-NAME = r"\bfa-[a-z0-9-]+"
-GLYPH = r'((?:\.fa-[a-z0-9-]+:before,?)+)\{content:"\\([0-9a-f]+) ?"\}'
-SOURCE = r'url\([^()]*?([\w-]+)\.woff2\) format\("woff2"\),url\([^()]*\)[^;}]*'
+NAME = r"fa-[a-z0-9-]+"
+GLYPH = r'content: ?"(.)"'
+FACE = r'url\([^()]*?([\w-]+)\.woff2\) format\("woff2"\),url\([^()]*\)[^;}]*'
 
 
 def setup(app: Sphinx) -> None:
-    """Cut the fonts once every page is written."""
-    app.connect("build-finished", cut)
+    """Put the fonts into the style sheets once these are pruned."""
+    app.connect("build-finished", inline)
 
 
-def cut(app: Sphinx, exception: Exception | None) -> None:
-    """Leave the glyphs in use in the fonts, and their rules in the style sheet.
+def inline(app: Sphinx, exception: Exception | None) -> None:
+    """Put the icons in use into the theme's style sheet.
 
     Raises:
         ExtensionError: A page names an icon that the theme does not have.
@@ -41,38 +41,23 @@ def cut(app: Sphinx, exception: Exception | None) -> None:
     if exception or app.builder.format != "html":
         return
     out = Path(app.outdir)
-    path = out / STYLES
-    styles = path.read_text("utf-8")
-    names = used(out)
-    glyphs = {}
-    for match in re.finditer(GLYPH, styles):
-        glyphs |= dict.fromkeys(re.findall(NAME, match[1]), int(match[2], 16))
-    known = set(re.findall(NAME, re.sub(GLYPH, "", styles)))  # such as fa-solid, fa-lg
-    if unknown := names - known - glyphs.keys():
+    sheets = [each.read_text("utf-8") for each in out.glob("_static/**/*.css")]
+    known = set(re.findall(rf"\.({NAME})", "".join(sheets)))
+    if unknown := icons(out) - known:
         raise ExtensionError(f"no such icon in the theme: {', '.join(sorted(unknown))}")
+    drawn = set(map(ord, re.findall(GLYPH, "".join(sheets))))
 
-    def rule(match: re.Match[str]) -> str:
-        return match[0] if names & set(re.findall(NAME, match[1])) else ""
+    def face(match: re.Match[str]) -> str:
+        font = reduced(out / ICONS / f"{match[1]}.ttf", drawn)
+        return f"url(data:font/woff;base64,{b64encode(font).decode()})"
 
-    drawn = {glyphs[name] for name in names & glyphs.keys()}
-    # Where a style sheet draws an icon by itself.
-    for other in out.glob("_static/**/*.css"):
-        if other != path:
-            found = re.findall(r'content:"\\([ef][0-9a-f]{3})', other.read_text("utf-8"))
-            drawn |= {int(code, 16) for code in found}
-
-    def font(match: re.Match[str]) -> str:
-        data = b64encode(reduced(out / FONTS / f"{match[1]}.ttf", drawn)).decode()
-        return f"url(data:font/woff;base64,{data})"
-
-    styles = re.sub(GLYPH, rule, styles)
-    styles = re.sub(SOURCE, font, styles)
-    path.write_text(styles, "utf-8", newline="\n")
-    shutil.rmtree(out / FONTS)
+    text = re.sub(FACE, face, (out / THEME).read_text("utf-8"))
+    (out / THEME).write_text(text, "utf-8", newline="\n")
+    shutil.rmtree(out / ICONS)
 
 
-def used(out: Path) -> set[str]:
-    """Return the names of icons, `fa-...`, in the pages and scripts of the site."""
+def icons(out: Path) -> set[str]:
+    """Return the names of the icons, `fa-...`, in the pages and scripts of a site."""
     found: set[str] = set()
     for path in out.rglob("*.html"):
         for classes in re.findall(r'class="([^"]*)"', path.read_text("utf-8")):

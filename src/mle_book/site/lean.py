@@ -15,8 +15,9 @@ from sphinx.application import Sphinx
 from sphinx.builders.html._assets import _CascadingStyleSheet, _JavaScript
 from sphinx.config import Config
 
-# What a file of an extension acts on, as it is in the body of a page.
+# What a file acts on, as it is in the body of a page.
 USED_BY = {
+    "maths.css": "<math",
     "clipboard.min.js": r'class="highlight',
     "copybutton.js": r'class="highlight',
     "copybutton.css": r'class="highlight',
@@ -27,22 +28,23 @@ USED_BY = {
     "sphinx-thebe.js": "(?!)",  # runs cells in the page, on a server of others
     "sphinx-thebe.css": "(?!)",
 }
-# Settings for those scripts, and for choosing a version and for searching while one
-# types, which the theme offers and this book does not use.
+# Settings for those scripts, which are a script in the page.
 SETTINGS = {
     "THEBE_JS_URL": "sphinx-thebe.js",
     "toggleHint": "togglebutton.js",
     "toggleOpenOnPrint": "togglebutton.js",
     "togglebuttonSelector": "togglebutton.js",
-    "DOCUMENTATION_OPTIONS.": "sphinx-thebe.js",
 }
-UNUSED = ("scripts/fontawesome.js", "sphinx-thebe.js", "sphinx-thebe.css")
+UNUSED = (
+    *("scripts/fontawesome.js", "sphinx-thebe.js", "sphinx-thebe.css"),
+    *("styles/theme.css", "webpack-macros.html", "sbt-webpack-macros.html"),
+)
 
 
 def setup(app: Sphinx) -> None:
     """Choose each page's files, after all extensions have named theirs."""
     app.connect("config-inited", find_templates)
-    app.connect("html-page-context", choose, priority=900)
+    app.connect("html-page-context", choose, priority=950)
     app.connect("build-finished", remove)
 
 
@@ -68,13 +70,8 @@ def choose(
             name = next((SETTINGS[key] for key in SETTINGS if key in start), "")
         return name not in USED_BY or bool(re.search(USED_BY[name], body))
 
-    scripts = {each: None for each in context["script_files"] if used(each)}
-    context["script_files"] = [
-        _JavaScript(each.filename, priority=each.priority, defer="defer")
-        if each.filename
-        else each
-        for each in scripts
-    ]
+    scripts = [each for each in context["script_files"] if used(each)]
+    context["script_files"] = list(map(deferred, scripts))
     basic = _CascadingStyleSheet("_static/basic.css", priority=1)
     theme = _CascadingStyleSheet("_static/styles/pydata-sphinx-theme.css", priority=2)
     sheets = [each for each in context["css_files"] if used(each)]
@@ -82,6 +79,17 @@ def choose(
     context["has_maths"] = "<math" in body
     tags = context.get("metatags") or ""  # docutils writes a second viewport
     context["metatags"] = re.sub('<meta name="viewport"[^>]*>', "", tags)
+
+
+def deferred(script: _JavaScript) -> _JavaScript:
+    """Return a script that waits for the page, one of settings where it has to."""
+    if script.filename:
+        return _JavaScript(script.filename, priority=script.priority, defer="defer")
+    if "DOCUMENTATION_OPTIONS" not in script.attributes["body"]:
+        return script  # for a script that comes later
+    # Written in the page, a module is what waits its turn among the deferred.
+    body = {"type": "module", "body": script.attributes["body"]}
+    return _JavaScript(None, priority=script.priority, **body)
 
 
 def remove(app: Sphinx, exception: Exception | None) -> None:

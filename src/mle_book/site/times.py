@@ -17,7 +17,7 @@ from mle_book.notebooks import read
 logger = logging.getLogger(__name__)
 
 # Text to work through takes more time than a story. A formula counts as a word.
-WORDS_A_MINUTE = 120
+WORDS_A_MINUTE = 110
 LINES_A_MINUTE = 12
 FORMULA = r"(?s)\$\$.*?\$\$|\$[^$]*\$"
 
