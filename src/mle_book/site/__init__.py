@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sphinx.application import Sphinx
 
-from mle_book.site import build, finding, icons, images, lean, maths, styles, times
+from mle_book.site import build, finding, icons, images, lean, maths, styles, tables, times
 
 # The last three look at what the others have made, each at what the one before left.
-PARTS = (build, finding, images, maths, times, lean, styles, icons)
+PARTS = (build, finding, images, maths, tables, times, lean, styles, icons)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
