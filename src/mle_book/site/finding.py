@@ -32,8 +32,8 @@ LONGEST = 160  # characters of a description: search engines show no more
 
 CARD = "_static/card.png"
 CARD_ALT = (
-    "The title of the book, beside a grey histogram of a sample under the bell curve of "
-    "the normal distribution that was fitted to it."
+    "The title of the book, beside a grey histogram of a sample under the bell curve "
+    "of the normal distribution that was fitted to it."
 )
 
 MISSING = """\
@@ -97,6 +97,7 @@ def describe(
     context["page_title"] = book if first else f"{heading} - {book}"
     context["indexed"] = doctree is not None
     if doctree is None:
+        context["pagetitle"] = heading  # printed above the page
         context["description"] = f"{heading}: {book}"
         context["pageurl"] = None
         return
@@ -184,7 +185,9 @@ def write(app: Sphinx, exception: Exception | None) -> None:
     out, site = Path(app.outdir), app.config.html_baseurl
     pages = [app.builder.get_target_uri(page) for page in sorted(app.env.found_docs)]
     first = app.builder.get_target_uri(app.config.root_doc)
-    found = re.search('name="description" content="(.*?)"', (out / first).read_text("utf-8"))
+    found = re.search(
+        'name="description" content="(.*?)"', (out / first).read_text("utf-8")
+    )
     text = FIRST.format(
         title=html.escape(app.config.html_title),
         description=found[1] if found else "",

@@ -7,11 +7,12 @@ id that is in no page and no script.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import tinycss2
 from sphinx.application import Sphinx
+from tinycss2.ast import Node
 
 # Classes that scripts of the theme put together from pieces.
 BUILT = r"bs-tooltip-.*|kind-.*"
@@ -41,7 +42,7 @@ def pruned(sheet: str, words: set[str]) -> str:
     return "".join(kept(rule, words) for rule in rules)
 
 
-def kept(rule: Any, words: set[str]) -> str:
+def kept(rule: Node, words: set[str]) -> str:
     """Return what is left of a rule."""
     if rule.type == "qualified-rule":
         alive = [each for each in selectors(rule.prelude) if is_alive(each, words)]
@@ -55,9 +56,9 @@ def kept(rule: Any, words: set[str]) -> str:
     return rule.serialize()
 
 
-def selectors(prelude: list[Any]) -> list[list[Any]]:
+def selectors(prelude: list[Node]) -> list[list[Node]]:
     """Return the selectors of a rule, which commas part."""
-    found: list[list[Any]] = [[]]
+    found: list[list[Node]] = [[]]
     for token in prelude:
         if token == ",":
             found.append([])
@@ -66,13 +67,13 @@ def selectors(prelude: list[Any]) -> list[list[Any]]:
     return found
 
 
-def is_alive(selector: list[Any], words: set[str]) -> bool:
+def is_alive(selector: list[Node], words: set[str]) -> bool:
     """Return whether what a selector asks for by class or id may be on a page.
 
     What stands in brackets, as in `:not(.a)`, asks for nothing by itself.
     """
     names = [each.value for each in selector if each.type == "hash"]
-    for dot, name in zip(selector, selector[1:], strict=False):
+    for dot, name in pairwise(selector):
         if dot == "." and name.type == "ident":
             names.append(name.value)
     return all(name in words or re.fullmatch(BUILT, name) for name in names)

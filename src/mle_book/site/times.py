@@ -58,4 +58,6 @@ def running(seconds: int) -> str:
     """Return a time in words: seconds, or minutes where there are many."""
     if seconds == 1:
         return "a second"
-    return f"{seconds} seconds" if seconds < 100 else f"{math.ceil(seconds / 60)} minutes"
+    return (
+        f"{seconds} seconds" if seconds < 100 else f"{math.ceil(seconds / 60)} minutes"
+    )
