@@ -65,6 +65,15 @@ def find(
 
 
 def site(root: Path = ROOT, environment: Mapping[str, str] = os.environ) -> str | None:
+    """Return the address of the edition that is built, None if unknown.
+
+    The latest is at `home`, another edition at a path below that stays.
+    """
+    address, name = home(root, environment), edition(environment)
+    return address if name == LATEST else address and f"{address}editions/{name}/"
+
+
+def home(root: Path = ROOT, environment: Mapping[str, str] = os.environ) -> str | None:
     """Return the address of the site, with a slash at the end, None if unknown.
 
     It is `SITE_URL` in the environment, else the repository's GitHub Pages, else
