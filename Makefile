@@ -13,7 +13,7 @@ LOCK := requirements.lock
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALL := $(BIN)/python -m pip install -qq $(addprefix --constraint ,$(LOCK))
 
-.PHONY: help book serve test notebooks matrix execute clean
+.PHONY: help book serve test notebooks pdf bundle matrix execute clean
 .DELETE_ON_ERROR:
 
 help:
@@ -21,6 +21,8 @@ help:
 	@echo 'make serve      show the built site in a browser'
 	@echo 'make test       check every stored output, the module and the tools'
 	@echo 'make notebooks  write notebooks that run alone into _build/notebooks'
+	@echo 'make pdf        print the book into _build, with an installed browser'
+	@echo 'make bundle     pack site, notebooks, PDF and data into one archive in _build'
 	@echo 'make execute    run every chapter again, in place'
 	@echo 'make matrix     check the stored outputs on other platforms'
 	@echo 'make clean      remove what was built'
@@ -58,6 +60,13 @@ execute: .venv/test.stamp
 notebooks: .venv/book.stamp
 	@rm -rf _build/notebooks
 	@$(BIN)/python -m mle_book.export _build/notebooks book/[0-9]*.ipynb
+
+pdf: book
+	@$(BIN)/python -m mle_book.pdf
+
+bundle: pdf
+	@$(MAKE) --no-print-directory notebooks
+	@$(BIN)/python -m mle_book.bundle
 
 clean:
 	@rm -rf _build .pytest_cache .ruff_cache .hypothesis build src/*.egg-info

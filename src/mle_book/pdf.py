@@ -146,7 +146,7 @@ def write(page: BeautifulSoup, path: Path) -> PdfReader:
 def make(html: Path, path: Path, this: Edition, site: str | None = None) -> None:
     """Print the site in the folder `html` to the file at `path`."""
     page = document(html, site)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         once = Path(folder, "book.pdf")
         number(page, write(page, once))
         result = PdfWriter(clone_from=write(page, once))

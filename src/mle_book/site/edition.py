@@ -20,8 +20,8 @@ def setup(app: Sphinx) -> None:
 
 def offer(app: Sphinx, config: Config) -> None:
     """Give the pages of text `{{ edition }}`: how to get this edition, and cite it."""
-    cite = f"**To cite** this edition: {edition.cite(edition.find(), repository.site())}"
-    text = "\n\n".join(filter(None, (downloads(), cite)))
+    entry = edition.cite(edition.find(), repository.site())
+    text = "\n\n".join(filter(None, (downloads(), f"**To cite** it: {entry}")))
     config.myst_substitutions = {**(config.myst_substitutions or {}), "edition": text}
 
 
