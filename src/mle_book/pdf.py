@@ -11,12 +11,14 @@ import copy
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from posixpath import dirname, join, normpath
 from urllib.parse import unquote, urldefrag, urlsplit
 
 from bs4 import BeautifulSoup, Tag
 from pypdf import PdfReader, PdfWriter
+from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
 from mle_book import browser, edition, repository
 from mle_book.browser import BrowserError
@@ -48,10 +50,10 @@ def document(html: Path, site: str | None = None) -> BeautifulSoup:
     title = first.new_tag("header", attrs={"class": "title-page"})
     title.append(pages[FIRST].h1.extract())
     title.append(copy.copy(first.select_one(".bd-footer-content__inner")))
-    about = first.new_tag("h1", string="About this book")
-    pages[FIRST].insert(0, about)
-    for tag in (contents, *contents.select("[class]:not(.caption)")):
-        tag.attrs.pop("class")  # of a menu at the side of a screen
+    pages[FIRST].insert(0, first.new_tag("h1", string="About this book"))
+    for tag in (contents, *contents.select("[class]")):
+        tag.attrs = {"href": tag["href"]} if tag.name == "a" else {}  # no side bar
+    contents.insert(0, first.new_tag("h1", string="Contents"))
     contents["class"] = "contents"
     for part in (title, contents):
         _join(part, FIRST, pages, html, site)
@@ -60,7 +62,7 @@ def document(html: Path, site: str | None = None) -> BeautifulSoup:
         article["id"] = _anchor(name)
     for sheet in first.head.select("link[rel=stylesheet]"):
         sheet["href"] = (html / _target(FIRST, sheet["href"])[0]).as_uri()
-    for tag in first.select("script"):
+    for tag in first.select("script, link:not([rel=stylesheet])"):
         tag.decompose()
     first.html["data-theme"] = "light"
     first.title.string = title.h1.get_text()
@@ -127,6 +129,25 @@ def number(page: BeautifulSoup, printed: PdfReader) -> None:
         link.append(on)
 
 
+def entitle(page: BeautifulSoup, printed: PdfWriter) -> None:
+    """Give the outline the words of the headings: Chromium runs lines together."""
+    headings = page.select("h1, h2, h3, h4, h5, h6")
+    entries = _entries(printed.root_object["/Outlines"].get_object())
+    for entry, heading in zip(entries, headings, strict=True):
+        words = " ".join(heading.get_text().split())
+        entry[NameObject("/Title")] = TextStringObject(words)
+
+
+def _entries(parent: DictionaryObject) -> Iterator[DictionaryObject]:
+    """Yield what is below `parent` in an outline, in the order of the pages."""
+    child = parent.get("/First")
+    while child:
+        entry = child.get_object()
+        yield entry
+        yield from _entries(entry)
+        child = entry.get("/Next")
+
+
 def write(page: BeautifulSoup, path: Path) -> PdfReader:
     """Let a browser print `page` to the file at `path`."""
     source = path.with_suffix(".html")
@@ -150,11 +171,10 @@ def make(html: Path, path: Path, this: Edition, site: str | None = None) -> None
         once = Path(folder, "book.pdf")
         number(page, write(page, once))
         result = PdfWriter(clone_from=write(page, once))
-    date = f"D:{this.date.replace('-', '')}" if this.date else None
-    result.metadata = None
-    result.add_metadata({"/Title": page.title.string})
-    if date:
-        result.add_metadata({"/CreationDate": date})
+    entitle(page, result)
+    result.metadata = {"/Title": page.title.string}  # and no time of printing
+    if this.date:
+        result.add_metadata({"/CreationDate": f"D:{this.date.replace('-', '')}"})
     result.write(path)
 
 

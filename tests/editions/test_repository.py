@@ -133,6 +133,15 @@ def test_site(tmp_path: Path) -> None:
     assert repository.site(tmp_path, own) == "https://a.b/"
 
 
+def test_an_edition_has_an_address_that_stays(tmp_path: Path) -> None:
+    build = {"EDITION": "v1.2.0"}
+    assert repository.site(tmp_path, build) is None
+    build["GITHUB_REPOSITORY"] = "Fork/book"
+    home = "https://fork.github.io/book/"
+    assert repository.home(tmp_path, build) == home
+    assert repository.site(tmp_path, build) == f"{home}editions/v1.2.0/"
+
+
 @pytest.mark.parametrize(
     "settings", ["", "html:", "repository:\n  url: ''", "title: x"]
 )

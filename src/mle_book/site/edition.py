@@ -51,7 +51,8 @@ def label(
     doctree: nodes.document | None,
 ) -> None:
     """Add the edition to the foot of a page, with the ways to cite it and to others."""
-    home = context["pathto"](app.config.root_doc)
+    root = app.config.root_doc
+    home = "" if pagename == root else context["pathto"](root)
     parts = [f'<a href="{home}#download-and-cite">{edition.find().label}</a>']
     if address := repository.home():
         parts.append(f'<a href="{address}editions/">All editions</a>')
