@@ -17,7 +17,7 @@ from mle_book import compose
 from mle_book.repository import ROOT
 
 PAGE = """<a href="book/1.html">1</a> <a href="https://a.b/editions/">All</a> {}"""
-SCRIPT = ROOT / ".github/add-editions"
+SCRIPT = ROOT / ".ci/add-editions"
 
 
 @pytest.fixture
