@@ -36,6 +36,7 @@ def test_what_is_in_it(build: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         readme = archive.read("mle-normal-v1.2.0/README.txt").decode()
+        assert {entry.date_time for entry in archive.infolist()} == {bundle.START}
         page = archive.read("mle-normal-v1.2.0/html/book/1.html")
     wanted = {
         *("html/index.html", "html/book/1.html", "notebooks/1.ipynb", "README.txt"),
