@@ -13,12 +13,13 @@ LOCK := requirements.lock
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALL := $(BIN)/python -m pip install -qq $(addprefix --constraint ,$(LOCK))
 
-.PHONY: help book serve test notebooks matrix execute clean
+.PHONY: help book serve lab test notebooks matrix execute clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make book       build the site into _build/html'
 	@echo 'make serve      show the built site in a browser'
+	@echo 'make lab        open the chapters in JupyterLab, ready to run'
 	@echo 'make test       check every stored output, the module and the tools'
 	@echo 'make notebooks  write notebooks that run alone into _build/notebooks'
 	@echo 'make execute    run every chapter again, in place'
@@ -34,6 +35,9 @@ serve:
 	@test -f _build/html/index.html || { echo 'Nothing built yet: make book'; exit 1; }
 	@echo 'Reading at http://localhost:8000, Ctrl-C to stop'
 	@$(BIN)/python -m http.server --bind localhost --directory _build/html 8000
+
+lab: .venv/lab.stamp
+	@$(BIN)/jupyter lab book
 
 test: .venv/test.stamp book
 	@echo 'Linting'
@@ -75,6 +79,12 @@ clean:
 	@$(INSTALL) --upgrade pip
 	@$(INSTALL) --group book
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/lab.stamp: requirements.txt pyproject.toml $(LOCK) | .venv/pyvenv.cfg
+	@echo 'Adding PyTorch and JupyterLab to .venv (several minutes)'
+	@$(INSTALL) --upgrade pip
+	@$(INSTALL) --requirement requirements.txt
 	@touch $@
 
 .venv/test.stamp: .venv/book.stamp
