@@ -125,6 +125,7 @@ def test_each_button_opens_a_published_file(fork: Path, clone: Path) -> None:
         if not (leads := addresses(page)):
             continue
         download, colab, binder = (leads[name] for name in NAMES)
+        assert page.select_one("[download]")["href"] == download
         held = (fork / name).parent.joinpath(unquote(download)).read_bytes()
         colab, binder = urlsplit(colab), urlsplit(binder)
         assert (colab.netloc, colab.query) == ("colab.research.google.com", "")
@@ -280,11 +281,13 @@ def test_keyboard_downloads_the_published_file(
 
 
 def test_buttons_are_seen_and_named(page: Page) -> None:
-    width = page.viewport_size["width"]
-    right = 0
     for name in NAMES:
-        box = page.get_by_role("link", name=name, exact=True).bounding_box()
+        assert page.get_by_role("link", name=name, exact=True).is_visible()
+    right, width = 0, page.viewport_size["width"]
+    for button in page.locator(".bd-header-article :is(a, button):visible").all():
+        box = button.bounding_box()
         assert box["height"] >= 24, "too small for a finger"
+        assert box["y"] >= 0, "above the page"
         assert right <= box["x"], "over its neighbour"
         right = box["x"] + box["width"]
         assert right <= width, "beside the page"
