@@ -140,6 +140,15 @@ def test_each_button_opens_a_published_file(fork: Path, clone: Path) -> None:
     assert opened == files.keys() - {"README.md", "environment.yml"}
 
 
+def test_binder_installs_what_a_reader_does() -> None:
+    """But for the tools to open and to compare notebooks, and the module itself."""
+    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    wanted = {line.partition(" #")[0] for line in lines if not line.startswith("#")}
+    settings = yaml.safe_load((ROOT / "binder/environment.yml").read_text("utf-8"))
+    given = {name.replace("pytorch-cpu", "torch") for name in settings["dependencies"]}
+    assert given - {"python=3.13"} == wanted - {"nbval", "jupyterlab", "-e ."}
+
+
 def test_workflow_publishes_what_was_checked() -> None:
     """The main branch as the edition that its build has, before the site itself."""
     workflow = (ROOT / ".github/workflows/ci.yml").read_text("utf-8")
