@@ -13,12 +13,13 @@ LOCK := requirements.lock
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALL := $(BIN)/python -m pip install -qq $(addprefix --constraint ,$(LOCK))
 
-.PHONY: help book serve test notebooks pdf bundle matrix execute clean
+.PHONY: help book serve lab test notebooks pdf bundle matrix execute clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make book       build the site into _build/html'
 	@echo 'make serve      show the built site in a browser'
+	@echo 'make lab        open the chapters in JupyterLab, ready to run'
 	@echo 'make test       check every stored output, the module and the tools'
 	@echo 'make notebooks  write notebooks that run alone into _build/notebooks'
 	@echo 'make pdf        print the book into _build, with an installed browser'
@@ -36,6 +37,9 @@ serve:
 	@test -f _build/html/index.html || { echo 'Nothing built yet: make book'; exit 1; }
 	@echo 'Reading at http://localhost:8000, Ctrl-C to stop'
 	@$(BIN)/python -m http.server --bind localhost --directory _build/html 8000
+
+lab: .venv/lab.stamp
+	@$(BIN)/jupyter lab book
 
 test: .venv/test.stamp book
 	@echo 'Linting'
@@ -57,15 +61,13 @@ matrix: .venv/test.stamp
 execute: .venv/test.stamp
 	@$(BIN)/python -m mle_book.execute book/*.ipynb
 
-notebooks: .venv/book.stamp
-	@rm -rf _build/notebooks
-	@$(BIN)/python -m mle_book.export _build/notebooks book/[0-9]*.ipynb
+notebooks: book
+	@cp -R _build/html/notebooks _build/notebooks
 
 pdf: book
 	@$(BIN)/python -m mle_book.pdf
 
-bundle: pdf
-	@$(MAKE) --no-print-directory notebooks
+bundle: pdf notebooks
 	@$(BIN)/python -m mle_book.bundle
 
 clean:
@@ -84,6 +86,12 @@ clean:
 	@$(INSTALL) --upgrade pip
 	@$(INSTALL) --group book
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/lab.stamp: requirements.txt pyproject.toml $(LOCK) | .venv/pyvenv.cfg
+	@echo 'Adding PyTorch and JupyterLab to .venv (several minutes)'
+	@$(INSTALL) --upgrade pip
+	@$(INSTALL) --requirement requirements.txt
 	@touch $@
 
 .venv/test.stamp: .venv/book.stamp

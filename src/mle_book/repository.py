@@ -19,6 +19,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 GITHUB = "https://github.com"
+BRANCH = "notebooks"  # holds the self-contained notebooks, a folder for each edition
 LATEST = "latest"  # the edition between releases
 
 
@@ -43,6 +44,20 @@ class Repository:
         host = f"{self.owner.lower()}.github.io"
         folder = "" if self.name.lower() == host else f"{quote(self.name)}/"
         return f"https://{host}/{folder}"
+
+    def colab(self, path: str) -> str | None:
+        """Return what opens the file `path` of `BRANCH` in Colab, from GitHub only."""
+        if self.server != GITHUB:
+            return None
+        place = quote(f"{self.owner}/{self.name}/blob/{BRANCH}/{path}")
+        return f"https://colab.research.google.com/github/{place}"
+
+    def binder(self, path: str) -> str | None:
+        """Return what opens the file `path` of `BRANCH` in Binder, from GitHub only."""
+        if self.server != GITHUB:
+            return None
+        place = quote(f"{self.owner}/{self.name}/{BRANCH}")
+        return f"https://mybinder.org/v2/gh/{place}?labpath={quote(path, safe='')}"
 
 
 def find(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -31,14 +32,21 @@ def html() -> Path:
     return HTML
 
 
-@pytest.fixture(scope="session")
-def site(html: Path) -> Iterator[str]:
-    """The address of the built site, with a slash at the end."""
-    handler = partial(Quiet, directory=str(html))
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Serve `folder` inside the block, at this address, with a slash at the end."""
+    handler = partial(Quiet, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def site(html: Path) -> Iterator[str]:
+    """The address of the built site, with a slash at the end."""
+    with serving(html) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sphinx.application import Sphinx
 
-from mle_book.site import edition, maths, offline
+from mle_book.site import buttons, edition, maths, offline
 
-PARTS = (edition, maths, offline)
+PARTS = (buttons, edition, maths, offline)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
