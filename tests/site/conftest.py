@@ -52,7 +52,7 @@ def html() -> Path:
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[str]:
+def serving(folder: Path) -> Iterator[str]:
     """Serve the site in a folder; give its address, with a slash at the end."""
     handler = partial(Quiet, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -64,7 +64,7 @@ def serve(folder: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def site(html: Path) -> Iterator[str]:
     """The address of the built site, with a slash at the end."""
-    with serve(html) as address:
+    with serving(html) as address:
         yield address
 
 

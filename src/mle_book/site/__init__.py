@@ -6,18 +6,24 @@ from sphinx.application import Sphinx
 
 from mle_book.site import (
     build,
+    buttons,
+    edition,
     finding,
     icons,
     images,
     lean,
     maths,
+    offline,
     styles,
     tables,
     times,
 )
 
 # The last three look at what the others have made, each at what the one before left.
-PARTS = (build, finding, images, maths, tables, times, lean, styles, icons)
+PARTS = (
+    *(build, buttons, edition, finding, images, maths, offline, tables, times),
+    *(lean, styles, icons),
+)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
