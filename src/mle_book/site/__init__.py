@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sphinx.application import Sphinx
 
-from mle_book.site import maths
+from mle_book.site import accessible, maths, numbers
 
-PARTS = (maths,)
+PARTS = (accessible, maths, numbers)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

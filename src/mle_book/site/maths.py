@@ -28,9 +28,9 @@ def visit_inline(translator: HTML5Translator, node: nodes.math) -> None:
 
 
 def visit_display(translator: HTML5Translator, node: nodes.math_block) -> None:
-    """Write a formula on a line of its own; a wide one scrolls by itself."""
+    """Write a formula on a line of its own; `scrollable.js` looks after a wide one."""
     formula = mathml(node, display=True)
-    translator.body.append(f'<div class="formula" tabindex="0">{formula}</div>')
+    translator.body.append(f'<div class="formula">{formula}</div>')
     raise nodes.SkipNode
 
 
