@@ -32,6 +32,13 @@ def html() -> Path:
 
 
 @pytest.fixture(scope="session")
+def pages(html: Path) -> list[str]:
+    """The path of every page, but of the one at the root, which only leads on."""
+    paths = sorted(path.relative_to(html) for path in html.rglob("*.html"))
+    return [p.as_posix() for p in paths if p.parts[0] not in ("_static", "index.html")]
+
+
+@pytest.fixture(scope="session")
 def site(html: Path) -> Iterator[str]:
     """The address of the built site, with a slash at the end."""
     handler = partial(Quiet, directory=str(html))

@@ -1,8 +1,8 @@
 """Pages for every reader: tables with headers, and stops for whom has no mouse.
 
 The theme does most of it. Here is what it leaves: pandas' tables say which cells are
-headers of what, `scrollable.js` names what scrolls, and `navbar-logo.html` puts the
-book's title into a landmark.
+headers of what, `keyboard.js` looks after what scrolls and what has the focus, and
+`navbar-logo.html` puts the book's title into a landmark.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 def setup(app: Sphinx) -> None:
     """Mend tables, and add the script and the template."""
     app.add_post_transform(MendTables)
-    app.add_js_file("scrollable.js", loading_method="defer")
+    app.add_js_file("keyboard.js", loading_method="defer")
     app.connect("config-inited", offer_template)
 
 

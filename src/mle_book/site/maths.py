@@ -28,7 +28,7 @@ def visit_inline(translator: HTML5Translator, node: nodes.math) -> None:
 
 
 def visit_display(translator: HTML5Translator, node: nodes.math_block) -> None:
-    """Write a formula on a line of its own; `scrollable.js` looks after a wide one."""
+    """Write a formula on a line of its own; `keyboard.js` looks after a wide one."""
     formula = mathml(node, display=True)
     translator.body.append(f'<div class="formula">{formula}</div>')
     raise nodes.SkipNode

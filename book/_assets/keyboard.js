@@ -1,3 +1,5 @@
+// What a reader with a keyboard needs, and the theme leaves out.
+
 // What scrolls sideways is a stop of the Tab key, and says what it is. What fits is
 // neither, and may come to scroll when the window narrows or an answer folds open.
 const NAMES = {
@@ -21,4 +23,12 @@ for (const [selector, name] of Object.entries(NAMES)) {
     entries.forEach((entry) => update(entry.target, name)),
   );
   document.querySelectorAll(selector).forEach((element) => observer.observe(element));
+}
+
+// The theme takes the focus from a button once it is pressed, to be rid of its tooltip.
+// Who pressed a key keeps the place.
+for (const button of document.querySelectorAll("button")) {
+  button.blur = () => {
+    if (!button.matches(":focus-visible")) HTMLElement.prototype.blur.call(button);
+  };
 }
