@@ -50,10 +50,13 @@ def test_colours_are_those_with_a_meaning(chapter: Path) -> None:
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 def test_no_two_lines_differ_by_colour_alone(chapter: Path) -> None:
+    """A dash, a marker or a width tells them apart too."""
     for figure in stored_figures(outputs(chapter)):
         for ax in figure["axes"]:
+            styles = [a["style"] for a in ax["artists"] if a["kind"] == "line"]
+            # Matplotlib has two names for no marker: "" and "None".
             lines = {
-                tuple(a["style"][:3]) for a in ax["artists"] if a["kind"] == "line"
+                (c, dash, mark or "None", width) for c, dash, mark, width in styles
             }
             for (one, *look), (other, *other_look) in combinations(sorted(lines), 2):
                 assert one == other or look != other_look, f"{one} and {other}: {look}"

@@ -88,7 +88,7 @@ def test_figures_stand_on_the_page_itself(
         page.goto(site + path)
         ground = Color(page.evaluate("getComputedStyle(document.body).backgroundColor"))
         for image in page.locator(FIGURES).all():
-            drawn = pixels(image)
+            drawn = pixels(image)[2:-2, 2:-2]  # what borders on it may show at the edge
             for corner in (drawn[0, 0], drawn[0, -1], drawn[-1, 0], drawn[-1, -1]):
                 assert colour(corner).delta_e(ground, method="2000") < 1, path
             light = drawn.sum(axis=2)
