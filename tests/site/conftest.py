@@ -32,13 +32,6 @@ def html() -> Path:
 
 
 @pytest.fixture(scope="session")
-def pages(html: Path) -> list[str]:
-    """The path of every page, but of the one at the root, which only leads on."""
-    paths = sorted(path.relative_to(html) for path in html.rglob("*.html"))
-    return [p.as_posix() for p in paths if p.parts[0] not in ("_static", "index.html")]
-
-
-@pytest.fixture(scope="session")
 def site(html: Path) -> Iterator[str]:
     """The address of the built site, with a slash at the end."""
     handler = partial(Quiet, directory=str(html))
@@ -62,3 +55,10 @@ def browser() -> Iterator[Browser]:
         )
         yield running
         running.close()
+
+
+@pytest.fixture(scope="session")
+def pages(html: Path) -> list[str]:
+    """The path of every page, but of the one at the root, which only leads on."""
+    paths = sorted(path.relative_to(html) for path in html.rglob("*.html"))
+    return [p.as_posix() for p in paths if p.parts[0] not in ("_static", "index.html")]
