@@ -26,7 +26,7 @@ for (const [selector, name] of Object.entries(NAMES)) {
 }
 
 // The theme takes the focus from a button once it is pressed, to be rid of its tooltip.
-// Who pressed a key keeps the place.
+// Those who pressed a key keep their place.
 for (const button of document.querySelectorAll("button")) {
   button.blur = () => {
     if (!button.matches(":focus-visible")) HTMLElement.prototype.blur.call(button);

@@ -1,4 +1,4 @@
-"""Pages for every reader: tables with headers, and stops for whom has no mouse.
+"""Pages for every reader: tables with headers, and all within reach of a keyboard.
 
 The theme does most of it. Here is what it leaves: pandas' tables say which cells are
 headers of what, `keyboard.js` looks after what scrolls and what has the focus, and
