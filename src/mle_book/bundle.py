@@ -50,6 +50,7 @@ def pack(build: Path, root: Path, this: Edition) -> Path:
         "": {f"{this.file}.pdf": build / f"{this.file}.pdf"}
         | {name: root / name for name in LICENCES},
     }
+    parts["html"].pop("404.html", None)  # for a server, at the root of a site
     found = {
         "/".join(filter(None, (this.file, folder, name))): path
         for folder, files in parts.items()

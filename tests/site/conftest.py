@@ -69,12 +69,6 @@ def site(html: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def pages(html: Path) -> list[str]:
-    """The pages of the site."""
-    return sorted(path.relative_to(html).as_posix() for path in html.rglob("*.html"))
-
-
-@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """A browser of this machine; without one, what needs it has not been run."""
     try:
@@ -88,3 +82,10 @@ def browser() -> Iterator[Browser]:
         )
         yield running
         running.close()
+
+
+@pytest.fixture(scope="session")
+def pages(html: Path) -> list[str]:
+    """The path of every page, but of the one at the root, which only leads on."""
+    paths = sorted(path.relative_to(html) for path in html.rglob("*.html"))
+    return [p.as_posix() for p in paths if p.parts[0] not in ("_static", "index.html")]

@@ -35,7 +35,7 @@ def problems(folder: Path, names: list[str], report: Path) -> set[str]:
 
 
 def test_html_is_valid(html: Path, pages: list[str], tmp_path: Path) -> None:
-    assert not problems(html, pages, tmp_path / "report.json")
+    assert not problems(html, [*pages, "index.html"], tmp_path / "report.json")
 
 
 def test_faults_are_found(tmp_path: Path) -> None:
@@ -66,7 +66,9 @@ class Links(HTMLParser):
 
 
 def test_links_inside_the_site_resolve(html: Path, pages: list[str]) -> None:
-    parsed = {name: Links((html / name).read_text("utf-8")) for name in pages}
+    parsed = {
+        name: Links((html / name).read_text("utf-8")) for name in [*pages, "index.html"]
+    }
     broken = set()
     for name, page in parsed.items():
         for link in page.links:

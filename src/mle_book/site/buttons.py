@@ -32,8 +32,7 @@ def setup(app: Sphinx) -> None:
 
 
 def prepare(app: Sphinx, config: Config) -> None:
-    """Tell the theme where the repository is and our template."""
-    config.templates_path.append(str(Path(__file__).parent))
+    """Tell the theme where the repository is."""
     found = repository.find()
     options = config.html_theme_options
     options["repository_url"] = found.address if found else ""

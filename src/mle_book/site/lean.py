@@ -13,7 +13,6 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.builders.html._assets import _CascadingStyleSheet, _JavaScript
-from sphinx.config import Config
 
 # What a file acts on, as it is in the body of a page.
 USED_BY = {
@@ -43,14 +42,8 @@ UNUSED = (
 
 def setup(app: Sphinx) -> None:
     """Choose each page's files, after all extensions have named theirs."""
-    app.connect("config-inited", find_templates)
     app.connect("html-page-context", choose, priority=950)
     app.connect("build-finished", remove)
-
-
-def find_templates(app: Sphinx, config: Config) -> None:
-    """Tell Sphinx where our templates are."""
-    config.templates_path.append(str(Path(__file__).parent))
 
 
 def choose(
@@ -76,7 +69,6 @@ def choose(
     theme = _CascadingStyleSheet("_static/styles/pydata-sphinx-theme.css", priority=2)
     sheets = [each for each in context["css_files"] if used(each)]
     context["css_files"] = [basic, theme, *sheets]
-    context["has_maths"] = "<math" in body
     tags = context.get("metatags") or ""  # docutils writes a second viewport
     context["metatags"] = re.sub('<meta name="viewport"[^>]*>', "", tags)
 

@@ -15,21 +15,17 @@ TITLES_ONLY = (
 
 
 def setup(app: Sphinx) -> None:
-    """Look at the scripts of every page."""
-    app.connect("html-page-context", mend, priority=900)
+    """Look at the page that searches."""
+    app.connect("html-page-context", mend)
 
 
 def mend(
     app: Sphinx,
-    pagename: str,
-    templatename: str,
+    page: str,
+    template: str,
     context: dict[str, Any],
     doctree: nodes.document | None,
 ) -> None:
-    """Take out the scripts of thebe, which wants the network, and mend the search."""
-    scripts = context["script_files"]
-    for script in list(scripts):
-        if "thebe" in f"{script.filename} {script.attributes.get('body')}".lower():
-            scripts.remove(script)
-    if pagename == "search":
+    """Tell the search where it runs."""
+    if page == "search":
         app.add_js_file(None, body=TITLES_ONLY)

@@ -1,7 +1,7 @@
 """Style sheets less the rules for what the site does not have.
 
 The theme's are those of a whole framework. A rule goes when it asks for a class or an
-id that is in no page and no script.
+id that is in no page and no script. The book's own sheets stay as they are.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from pathlib import Path
 import tinycss2
 from sphinx.application import Sphinx
 from tinycss2.ast import Node
+
+from mle_book.repository import ROOT
 
 # Classes that scripts of the theme put together from pieces.
 BUILT = r"bs-tooltip-.*|kind-.*"
@@ -32,7 +34,10 @@ def prune_all(app: Sphinx, exception: Exception | None) -> None:
     words = set()
     for path in [*out.rglob("*.html"), *out.glob("_static/**/*.js")]:
         words |= set(re.findall(r"[\w-]+", path.read_text("utf-8")))
+    own = {path.name for path in (ROOT / "book/_assets").glob("*.css")}
     for path in out.glob("_static/**/*.css"):
+        if path.name in own:
+            continue
         path.write_text(pruned(path.read_text("utf-8"), words), "utf-8", newline="\n")
 
 
