@@ -14,8 +14,12 @@ WATCH = """
 window.shifts = [];
 new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) {
-        const moved = entry.sources.map((source) => source.node?.outerHTML || "text");
-        if (!entry.hadRecentInput) window.shifts.push([entry.value, moved.join()]);
+        const nodes = entry.sources.map((source) => source.node);
+        // The contents at the side unfold where the reader is.
+        if (entry.hadRecentInput || nodes.every((node) => node?.closest?.(".bd-toc-nav")))
+            continue;
+        const moved = nodes.map((node) => node?.outerHTML || "text");
+        window.shifts.push([entry.value, moved.join()]);
     }
 }).observe({ type: "layout-shift", buffered: true });
 """
