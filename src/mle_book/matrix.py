@@ -2,9 +2,10 @@
 
 ``python -m mle_book.matrix`` re-executes every notebook strictly, as `make test` does:
 on each CPU path that torch chooses between, with one thread and with two; on the other
-Pythons, 3.11 to 3.13, that are installed; and with the versions that Colab has. The
-last two get the torch that is here, in environments of their own under
-``.venv/matrix``. It prints a table and fails if a cell differs.
+Pythons, 3.11 to 3.13, that are installed; and with the versions that Colab has, on
+another Python if there is one, the self-contained notebooks too. The last two get the
+torch that is here, in environments of their own under ``.venv/matrix``. It prints a
+table and fails if a cell differs.
 """
 
 from __future__ import annotations
@@ -22,16 +23,19 @@ from xml.etree import ElementTree
 HERE = Path(".venv/matrix")  # `make book` empties _build
 SOURCE = str(Path("src").resolve())  # a kernel runs in the folder of its notebook
 COLAB = "tests/colab-versions.txt"
+BOOK = ("--nbval", "--nbval-current-env", "book")
+ALONE = ("tests/editions",)
 CAPABILITIES = ("default", "avx2", "avx512")  # torch falls back where the CPU lacks one
 
 
 @dataclass
 class Environment:
-    """A Python with packages, and the settings to run it under."""
+    """A Python with packages, the settings to run it under, and what to run."""
 
     name: str
     python: Path
     settings: dict[str, str] = field(default_factory=dict)
+    tests: tuple[str, ...] = BOOK
 
 
 class SetUpError(Exception):
@@ -44,6 +48,7 @@ def environments() -> Iterator[Environment]:
         settings = {"ATEN_CPU_CAPABILITY": capability, "OMP_NUM_THREADS": threads}
         name = f"{capability}, {threads} thread" + "s" * (threads == "2")
         yield Environment(name, Path(sys.executable), settings)
+    other = sys.executable
     for minor in {11, 12, 13} - {sys.version_info.minor}:
         python = f"python3.{minor}"
         try:
@@ -52,7 +57,11 @@ def environments() -> Iterator[Environment]:
             print(f"{python} is not installed", flush=True)
             continue
         yield Environment(python, made(python, python, "requirements.lock"))
-    yield Environment("Colab's versions", made("colab", sys.executable, COLAB))
+        other = python
+    colab = made("colab", other, COLAB)
+    yield Environment("Colab's versions", colab)
+    settings = {"NOTEBOOK_PYTHON": str(colab.absolute())}
+    yield Environment("Colab's, alone", Path(sys.executable), settings, ALONE)
 
 
 def output_of(*command: str) -> str:
@@ -83,17 +92,11 @@ def run(environment: Environment) -> tuple[int, list[str]]:
     """Return how many cells were compared, and the names of those that differed."""
     report = HERE / "report.xml"
     report.unlink(missing_ok=True)
-    command = [
-        str(environment.python),
-        "-m",
-        "pytest",
-        "--nbval",
-        "--nbval-current-env",
-    ]
+    command = [str(environment.python), "-m", "pytest", *environment.tests]
     options = ["-n", "2", "--dist", "loadfile", "-q", "-p", "no:cacheprovider"]
     options += ["-W", "default"]  # older packages warn; outputs are what counts here
     done = subprocess.run(
-        [*command, *options, f"--junitxml={report}", "book"],
+        [*command, *options, f"--junitxml={report}"],
         env={**os.environ, "PYTHONPATH": SOURCE, **environment.settings},
         capture_output=True,
         text=True,

@@ -19,6 +19,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 GITHUB = "https://github.com"
+BRANCH = "notebooks"  # holds the self-contained notebooks, a folder for each edition
 LATEST = "latest"  # the edition between releases
 
 
@@ -44,6 +45,20 @@ class Repository:
         folder = "" if self.name.lower() == host else f"{quote(self.name)}/"
         return f"https://{host}/{folder}"
 
+    def colab(self, path: str) -> str | None:
+        """Return what opens the file `path` of `BRANCH` in Colab, from GitHub only."""
+        if self.server != GITHUB:
+            return None
+        place = quote(f"{self.owner}/{self.name}/blob/{BRANCH}/{path}")
+        return f"https://colab.research.google.com/github/{place}"
+
+    def binder(self, path: str) -> str | None:
+        """Return what opens the file `path` of `BRANCH` in Binder, from GitHub only."""
+        if self.server != GITHUB:
+            return None
+        place = quote(f"{self.owner}/{self.name}/{BRANCH}")
+        return f"https://mybinder.org/v2/gh/{place}?labpath={quote(path, safe='')}"
+
 
 def find(
     root: Path = ROOT, environment: Mapping[str, str] = os.environ
@@ -65,6 +80,15 @@ def find(
 
 
 def site(root: Path = ROOT, environment: Mapping[str, str] = os.environ) -> str | None:
+    """Return the address of the edition that is built, None if unknown.
+
+    The latest is at `home`, another edition at a path below that stays.
+    """
+    address, name = home(root, environment), edition(environment)
+    return address if name == LATEST else address and f"{address}editions/{name}/"
+
+
+def home(root: Path = ROOT, environment: Mapping[str, str] = os.environ) -> str | None:
     """Return the address of the site, with a slash at the end, None if unknown.
 
     It is `SITE_URL` in the environment, else the repository's GitHub Pages, else

@@ -297,33 +297,26 @@ def test_notebook_without_outputs_stays_so(book: Path) -> None:
     assert [c.execution_count for c in alone.cells[1:]] == [None, None, None]
 
 
-# --- The command ----------------------------------------------------------------------
+# --- The file -------------------------------------------------------------------------
 
 
-def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_writes_to_a_new_folder(tmp_path: Path) -> None:
     folder, path = tmp_path / "new/folder", NOTEBOOKS[0]
-    assert export.main([str(folder), str(path)]) == 0
+    assert export.export(path, folder) == folder / path.name
     assert [file.name for file in folder.iterdir()] == [path.name]
-    assert str(folder / path.name) in capsys.readouterr().out
 
 
-def test_command_says_what_is_wrong(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [("x", "cell 2: imports otter"), (".", "the copy would take its place")],
+)
+def test_says_what_is_wrong_and_writes_nothing(
+    tmp_path: Path, folder: str, message: str
 ) -> None:
     path = tmp_path / "a.ipynb"
-    cases = {
-        (str(tmp_path),): (2, "usage: "),
-        (str(tmp_path / "x"), str(path)): (1, f"{path}: no such file"),
-        (str(tmp_path / "x"), str(path), str(path)): (1, "have the same name"),
-    }
-    for arguments, (code, message) in cases.items():
-        assert export.main(list(arguments)) == code
-        assert message in capsys.readouterr().err
     nbformat.write(notebook("import otter"), path)
-    for folder, message in {
-        "x": "cell 2: imports",
-        ".": "the copy would take its place",
-    }.items():
-        assert export.main([str(tmp_path / folder), str(path)]) == 1
-        assert f"{path}: {message}" in capsys.readouterr().err
-    assert not (tmp_path / "x").exists()
+    before = path.read_bytes()
+    with pytest.raises(NotebookError, match=re.escape(f"{path}: {message}")):
+        export.export(path, tmp_path / folder)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    assert path.read_bytes() == before

@@ -59,6 +59,8 @@ def test_elsewhere_than_github(address: str, server: str, owner: str) -> None:
     assert found == Repository(server, owner, "book")
     assert found.address == f"{server}/{owner}/book"
     assert found.pages is None
+    assert found.colab("latest/a.ipynb") is None
+    assert found.binder("latest/a.ipynb") is None
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,10 @@ def test_odd_characters_are_quoted() -> None:
     odd = Repository(GITHUB, "é", "a b#c?d%e")
     assert odd.address == "https://github.com/%C3%A9/a%20b%23c%3Fd%25e"
     assert repository.parse(odd.address) == odd
-    assert "a%20b%23c%3Fd%25e" in odd.pages
+    for address in (odd.pages, odd.colab("v1/ö.ipynb"), odd.binder("v1/ö.ipynb")):
+        assert "a%20b%23c%3Fd%25e" in address
+    assert odd.colab("v1/ö.ipynb").endswith("/blob/notebooks/v1/%C3%B6.ipynb")
+    assert odd.binder("v1/ö.ipynb").endswith("/notebooks?labpath=v1%2F%C3%B6.ipynb")
 
 
 def test_environment_goes_before_remote_before_settings(tmp_path: Path) -> None:
@@ -131,6 +136,15 @@ def test_site(tmp_path: Path) -> None:
     assert repository.site(tmp_path, build) == "https://fork.github.io/book/"
     own = {**build, "SITE_URL": "https://a.b"}
     assert repository.site(tmp_path, own) == "https://a.b/"
+
+
+def test_an_edition_has_an_address_that_stays(tmp_path: Path) -> None:
+    build = {"EDITION": "v1.2.0"}
+    assert repository.site(tmp_path, build) is None
+    build["GITHUB_REPOSITORY"] = "Fork/book"
+    home = "https://fork.github.io/book/"
+    assert repository.home(tmp_path, build) == home
+    assert repository.site(tmp_path, build) == f"{home}editions/v1.2.0/"
 
 
 @pytest.mark.parametrize(

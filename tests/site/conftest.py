@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
+from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -17,10 +20,27 @@ HTML = Path(__file__).parents[2] / "_build/html"
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """A server that logs nothing."""
+    """A server that logs nothing, and compresses text as GitHub Pages does."""
 
     def log_message(self, *_: object) -> None:
         """Stay silent."""
+
+    def do_GET(self) -> None:
+        """Send a file, or the page for what is missing."""
+        path = Path(self.translate_path(self.path))
+        path = path / "index.html" if path.is_dir() else path
+        status = HTTPStatus.OK if path.is_file() else HTTPStatus.NOT_FOUND
+        path = path if path.is_file() else Path(self.directory, "404.html")
+        content, kind = path.read_bytes(), self.guess_type(path)
+        self.send_response(status)
+        if not kind.startswith(("image/webp", "image/png", "font/")):
+            content = gzip.compress(content)
+            self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        with suppress(ConnectionError):  # the browser has left the page
+            self.wfile.write(content)
 
 
 @pytest.fixture(scope="session")
@@ -31,14 +51,21 @@ def html() -> Path:
     return HTML
 
 
-@pytest.fixture(scope="session")
-def site(html: Path) -> Iterator[str]:
-    """The address of the built site, with a slash at the end."""
-    handler = partial(Quiet, directory=str(html))
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Serve the site in a folder; give its address, with a slash at the end."""
+    handler = partial(Quiet, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def site(html: Path) -> Iterator[str]:
+    """The address of the built site, with a slash at the end."""
+    with serving(html) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +82,10 @@ def browser() -> Iterator[Browser]:
         )
         yield running
         running.close()
+
+
+@pytest.fixture(scope="session")
+def pages(html: Path) -> list[str]:
+    """The path of every page, but of the one at the root, which only leads on."""
+    paths = sorted(path.relative_to(html) for path in html.rglob("*.html"))
+    return [p.as_posix() for p in paths if p.parts[0] not in ("_static", "index.html")]

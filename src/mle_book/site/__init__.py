@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sphinx.application import Sphinx
+from sphinx.config import Config
 
-from mle_book.site import maths
+from mle_book.site import (
+    accessible,
+    build,
+    buttons,
+    edition,
+    finding,
+    icons,
+    images,
+    lean,
+    maths,
+    numbers,
+    offline,
+    styles,
+    times,
+)
 
-PARTS = (maths,)
+# The last three look at what the others have made, each at what the one before left.
+PARTS = (
+    *(accessible, build, buttons, edition, finding, images, maths, numbers, offline),
+    *(times, lean, styles, icons),
+)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Let each part connect to the build."""
+    app.connect("config-inited", offer_templates)
     for part in PARTS:
         part.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def offer_templates(app: Sphinx, config: Config) -> None:
+    """Let the templates beside this file go before the theme's of their names."""
+    config.templates_path.append(str(Path(__file__).parent))

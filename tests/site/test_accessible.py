@@ -1,0 +1,326 @@
+"""Every page serves every reader: tried in a browser, in the light and in the dark.
+
+axe looks for what a machine can find (WCAG 2.0 to 2.2, A and AA, and best practice);
+the rest uses a page as its readers do who have a keyboard, a phone or large letters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from bs4 import BeautifulSoup
+from playwright.sync_api import Browser, Page, expect
+
+THEMES = ["light", "dark"]
+DESKTOP, PHONE = 1280, 375
+CHAPTER = "book/05-multivariate-cholesky.html"  # has one of everything
+
+AXE_OPTIONS = {
+    "runOnly": [
+        *("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"),
+        "best-practice",
+    ],
+    "resultTypes": ["violations", "incomplete"],
+    "preload": False,  # what needs other hosts
+}
+
+# Most of a page's elements are words of code: of those with the same class the contrast
+# of one is enough. Formulas have the colour of the text around, another test sees to
+# that, and axe cannot tell whether a lone sign is text.
+SAMPLE_CODE = """() => {
+  const seen = new Set();
+  for (const word of document.querySelectorAll(".highlight span")) {
+    const block = word.closest(".highlight").parentElement.className;
+    const look = `${block} ${word.parentElement.className} ${word.className}`;
+    if (!seen.has(look)) word.dataset.sample = "";
+    seen.add(look);
+  }
+  const selector = "*:not(.highlight span:not([data-sample]), math, math *)";
+  axe.configure({rules: [{id: "color-contrast", selector}]});
+}"""
+
+
+@pytest.fixture
+def open_page(browser: Browser, site: str) -> Iterator[Callable[..., Page]]:
+    """Open a page of the site in a window of its own."""
+    opened = []
+
+    def open_one(path: str, width: int = DESKTOP, **options: object) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 800},
+            reduced_motion="reduce",
+            **options,
+        )
+        opened.append(context)
+        page = context.new_page()
+        page.goto(site + path)
+        return page
+
+    yield open_one
+    for context in opened:
+        context.close()
+
+
+# --- Machines ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [DESKTOP, PHONE])
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing(
+    open_page: Callable, site: str, pages: list[str], theme: str, width: int
+) -> None:
+    page = open_page("book/index.html", width, color_scheme=theme)
+    found = []
+    for path in pages:
+        page.goto(site + path)
+        page.evaluate(AXE_SCRIPT)
+        page.evaluate(SAMPLE_CODE)
+        result = page.evaluate("axe.run", AXE_OPTIONS)
+        for rule in result["violations"] + result["incomplete"]:
+            for node in rule["nodes"]:
+                if not settled(rule["id"], node):
+                    found.append(f"{path}: {rule['id']}: {node['html'][:80]}")
+    assert found == []
+
+
+def settled(rule: str, node: dict) -> bool:
+    """Tell whether axe only says that a table is cut off where it scrolls.
+
+    On a wide page it sees the same cell whole.
+    """
+    asked = [check["data"] and check["data"].get("messageKey") for check in node["any"]]
+    cell = node["html"].startswith(("<th", "<td"))
+    return rule == "color-contrast" and cell and asked == ["elmPartiallyObscuring"]
+
+
+def test_formulas_are_read(open_page: Callable, site: str, pages: list[str]) -> None:
+    """A screen reader finds each formula, as maths, in the browser's own tree."""
+    page = open_page("book/index.html")
+    session = page.context.new_cdp_session(page)
+    for path in pages:
+        page.goto(site + path)
+        page.evaluate(
+            "document.querySelectorAll('details').forEach(d => d.open = true)"
+        )
+        colours = """[...document.querySelectorAll("math")].every(math =>
+            [math, ...math.querySelectorAll("*")].every(part =>
+                getComputedStyle(part).color
+                === getComputedStyle(math.parentElement).color))"""
+        assert page.evaluate(colours), path
+        nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+        roles = [node["role"]["value"] for node in nodes if not node["ignored"]]
+        assert roles.count("MathMLMath") == page.locator("math").count(), path
+
+
+def test_tables_name_their_headers(html: Path, pages: list[str]) -> None:
+    for path in pages:
+        soup = BeautifulSoup((html / path).read_text(encoding="utf-8"), "html.parser")
+        for table in soup("table"):
+            headers = table("th")
+            assert headers, path
+            assert all(cell.get_text(strip=True) for cell in headers), path
+        for table in soup("table", class_="dataframe"):
+            assert table.tbody("tr")
+            assert all(cell["scope"] == "col" for cell in table.thead("th")), path
+            rows = [row.find_all(["th", "td"]) for row in table.tbody("tr")]
+            assert all(row[0].get("scope") == "row" for row in rows), path
+            assert {len(row) for row in rows} == {
+                len(table.thead.tr.find_all(["th", "td"]))
+            }
+
+
+# --- The keyboard -----------------------------------------------------------------
+
+# What has the focus: a line that names it, and what is wrong with how it shows.
+FOCUSED = """() => {
+  const element = document.activeElement, faults = [];
+  const box = element.getClientRects()[0], style = getComputedStyle(element);
+  const ring = style.outlineStyle != "none" && parseFloat(style.outlineWidth) >= 2;
+  if (!ring && style.boxShadow == "none") faults.push("no ring");
+  for (let up = element; up; up = up.parentElement)
+    if (getComputedStyle(up).opacity < 0.5) faults.push("transparent");
+  const x = box.x + Math.min(box.width / 2, 10);
+  const top = Math.max(box.y + 2, 0);
+  const bottom = Math.min(box.bottom - 2, innerHeight - 1);
+  const shown = [top, (top + bottom) / 2, bottom].some((y) => {
+    const hit = document.elementFromPoint(x, y);
+    return hit && (element.contains(hit) || hit.contains(element));
+  });
+  if (!shown) faults.push("hidden");
+  element.dataset.reached = "";
+  return [`${element.outerHTML.slice(0, 90)} at ${Math.round(box.y)}`, faults];
+}"""
+
+NOT_REACHED = """() => [...document.querySelectorAll(
+    "a[href], button, input, summary, [tabindex='0']"
+  )].filter(element => element.checkVisibility({visibilityProperty: true}))
+    .filter(element => !("reached" in element.dataset))
+    .map(element => element.outerHTML.slice(0, 90))"""
+
+
+@pytest.mark.parametrize(("width", "theme"), [(DESKTOP, "light"), (PHONE, "dark")])
+@pytest.mark.parametrize("key", ["Tab", "Shift+Tab"])
+def test_tab_reaches_every_control_in_sight(
+    open_page: Callable, width: int, theme: str, key: str
+) -> None:
+    page = open_page(CHAPTER, width, color_scheme=theme)
+    expect(page.locator(".copybtn").first).to_be_attached()
+    stops, wrong = [], []
+    while True:
+        page.keyboard.press(key)
+        if page.evaluate("document.activeElement === document.body"):
+            break
+        stop, faults = page.evaluate(FOCUSED)
+        stops.append(stop)
+        wrong += [(fault, stop) for fault in faults]
+        assert len(stops) < 500, "the focus is caught in a loop"
+    assert wrong == []
+    assert page.evaluate(NOT_REACHED) == []
+    assert len(stops) > 50
+
+
+def test_the_skip_link_skips(open_page: Callable) -> None:
+    page = open_page(CHAPTER)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to main content"
+    assert page.evaluate("document.activeElement.getBoundingClientRect().top >= 0")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('main') !== null")
+
+
+@pytest.mark.parametrize(
+    ("width", "opener", "dialog", "inside"),
+    [
+        (PHONE, ".primary-toggle", "#pst-primary-sidebar-modal", "Notation"),
+        (PHONE, ".secondary-toggle", "#pst-secondary-sidebar-modal", "Questions"),
+        (PHONE, ".article-header-buttons .search-button", "#pst-search-dialog", ""),
+        (DESKTOP, ".search-button-field", "#pst-search-dialog", ""),
+    ],
+)
+def test_dialogs_open_and_close_by_keyboard(
+    open_page: Callable, width: int, opener: str, dialog: str, inside: str
+) -> None:
+    page = open_page(CHAPTER, width)
+    page.locator(opener).focus()
+    page.keyboard.press("Enter")
+    box = page.locator(dialog)
+    expect(box).to_be_visible()
+    expect(box).to_contain_text(inside)
+    expect(box.locator(":focus")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(box).to_be_hidden()
+    expect(page.locator(opener)).to_be_focused()
+
+
+def test_the_theme_switches_and_stays(open_page: Callable) -> None:
+    page = open_page(CHAPTER)
+    background = "getComputedStyle(document.body).backgroundColor"
+    page.locator(".theme-switch-button").focus()
+    seen = {}
+    for _ in range(3):
+        page.keyboard.press("Enter")
+        seen[page.locator("html").get_attribute("data-mode")] = page.evaluate(
+            background
+        )
+    assert seen.keys() == {"light", "dark", "auto"}
+    assert seen["light"] == seen["auto"] != seen["dark"]
+    while page.locator("html").get_attribute("data-mode") != "dark":
+        page.keyboard.press("Enter")
+    page.reload()
+    assert page.evaluate(background) == seen["dark"]
+
+
+def test_copy_buttons_copy_code(open_page: Callable, browser: Browser) -> None:
+    page = open_page(CHAPTER, permissions=["clipboard-read", "clipboard-write"])
+    button = page.locator(".copybtn").first
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(button).to_have_class("copybtn o-tooltip--left success")
+    code = page.locator(".cell_input pre").first.inner_text().strip()
+    assert page.evaluate("navigator.clipboard.readText()") == code
+    cells = page.locator(".cell_input")
+    assert cells.locator(".copybtn").count() == cells.locator("pre").count()
+
+
+# --- Narrow pages, large letters, no motion ---------------------------------------
+
+# 320 pixels are a small phone, or 1280 at 400%; 640 are 1280 at 200%.
+WIDTHS = [320, 640]
+
+SIDEWAYS = """() => {
+  document.querySelectorAll("details").forEach(details => details.open = true);
+  const allowed = "pre, .cell_output > .output, .pst-scrollable-table-container";
+  const scrolls = [...document.querySelectorAll("body, body *")].filter(element =>
+    element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 1
+    && /auto|scroll/.test(getComputedStyle(element).overflowX)
+    && !element.matches(allowed));
+  const root = document.documentElement;
+  if (root.scrollWidth > root.clientWidth) scrolls.push(root);
+  return scrolls.map(element => element.outerHTML.slice(0, 80));
+}"""
+
+# One formula of the appendix has the form that the post's proof needs, and no break.
+TOO_LONG = {"book/06-original-post.html": 1}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_only_code_and_tables_scroll_sideways(
+    open_page: Callable, site: str, pages: list[str], width: int
+) -> None:
+    page = open_page("book/index.html", width)
+    for path in pages:
+        page.goto(site + path)
+        found = page.evaluate(SIDEWAYS)
+        formulas = [each for each in found if each.startswith('<div class="formula"')]
+        assert len(formulas) <= TOO_LONG.get(path, 0), path
+        assert [each for each in found if each not in formulas] == [], path
+
+
+def test_what_scrolls_has_a_name_and_what_fits_is_no_stop(open_page: Callable) -> None:
+    page = open_page("book/06-original-post.html", PHONE)
+    wrong = """() => [...document.querySelectorAll(
+        "main pre, .formula, .cell_output > .output, .pst-scrollable-table-container"
+      )].filter(element => element.checkVisibility()).filter(element => {
+        const scrolls = element.scrollWidth > element.clientWidth;
+        const named = element.role === "group" && element.ariaLabel;
+        return scrolls ? !named || element.tabIndex !== 0
+          : named || element.tabIndex === 0;
+      }).map(element => element.outerHTML.slice(0, 80))"""
+    assert page.evaluate(wrong) == []
+    answers = page.locator("details")
+    answers.evaluate_all("all => all.forEach(details => details.open = true)")
+    page.set_viewport_size({"width": 320, "height": 800})
+    page.wait_for_function(f"({wrong})().length === 0")
+    names = page.locator("main [role=group]").evaluate_all(
+        "all => all.map(e => e.ariaLabel)"
+    )
+    assert {"Code", "Output", "Formula"} <= set(names)
+
+
+def test_nothing_moves_for_who_asked_for_less_motion(
+    open_page: Callable, site: str, pages: list[str]
+) -> None:
+    page = open_page("book/index.html")
+    moving = """() => [...document.querySelectorAll("*")].flatMap(element =>
+      ["", "::before", "::after"].filter(part => {
+        const style = getComputedStyle(element, part || null);
+        return style.transitionDuration.split(",").some(time => parseFloat(time) > 0)
+          || style.animationName !== "none" || style.scrollBehavior === "smooth";
+      }).map(part => element.className + part))"""
+    for path in pages:
+        page.goto(site + path)
+        assert page.evaluate(moving) == [], path
+
+
+def test_paper_shows_the_text_and_no_controls(open_page: Callable) -> None:
+    page = open_page(CHAPTER, color_scheme="dark")
+    page.emulate_media(media="print")
+    expect(page.locator("article p").first).to_be_visible()
+    shown = page.locator("button, header, .bd-sidebar").evaluate_all(
+        "all => all.filter(e => e.checkVisibility()).map(e => e.outerHTML.slice(0, 80))"
+    )
+    assert shown == []
