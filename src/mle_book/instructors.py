@@ -38,8 +38,8 @@ They need {needs}.
 |---|---|---|---|
 | {reading} minutes | under a minute | {solving} minutes | {points} |
 
-| Exercise | Points | Minutes | Misconceptions that it catches |
-|---|---|---|---|
+| Exercise | Misconceptions that it catches |
+|---|---|
 {rows}
 """
 OPENING = r"""(?sx)
@@ -48,9 +48,7 @@ OPENING = r"""(?sx)
     \s+\*\*You\ need\*\*\s+(?P<needs>.*?)
     [.;,]\s+(?:[Aa]llow\ )?[Aa]bout\ (?P<reading>\d+)\ minutes\ to\ read
 """
-HEADING = (
-    r"^### (?P<title>q\d+\. .+) \((?P<points>\d+) points?, (?P<minutes>\d+) minutes\)$"
-)
+HEADING = r"^### (q\d+\. .+ \((?P<points>\d+) points?, (?P<minutes>\d+) minutes\))$"
 
 
 def chapter(path: Path) -> str:
@@ -71,8 +69,7 @@ def chapter(path: Path) -> str:
     headings = re.finditer(HEADING, _text(notebook), re.M)
     for name, heading in zip(_questions(notebook), headings, strict=True):
         caught = [each["misconception"] for each in answers[name] if "fails" in each]
-        cells = *heading.groups(), "; ".join(caught)
-        rows.append(f"| {' | '.join(cells)} |")
+        rows.append(f"| {heading[1]} | {'; '.join(caught)} |")
         points += int(heading["points"])
         solving += int(heading["minutes"])
     return CHAPTER.format(
