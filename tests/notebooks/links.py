@@ -162,7 +162,7 @@ def sources(references: Page) -> dict[str, str]:
 def citations(page: Page) -> Iterator[tuple[str, str, str]]:
     """Yield the place, the text and the anchor of each link to a source."""
     for place, text, target in links(page):
-        if target.startswith("references.md#"):
+        if re.match(r"(\.\./)*references\.md#", target):
             yield place, text, target.partition("#")[2]
 
 
