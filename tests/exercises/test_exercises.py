@@ -1,0 +1,165 @@
+"""The solution earns every point, the untouched copy none, an answer what it should.
+
+The exercises are those of `book/exercises` and a small one, `sample.ipynb`, on which
+the tools are tried; their answers, right and wrong, are in `answers` and `sample.toml`.
+Each is run for the site's term and for another one.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mle_book import editions
+
+from .answers import PATHS, TERMS, exercise, library, run, solution
+
+# A notebook's kernel shows warnings, where pytest is told to raise.
+pytestmark = pytest.mark.filterwarnings("default")
+
+EXERCISES = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+EACH_TERM = pytest.mark.parametrize("term", TERMS)
+ANSWERS = [(path, n, *a) for path in PATHS for n, a in enumerate(library(path))]
+NAMES = [
+    f"{path.stem}-{question}-{answer.get('misconception') or answer.get('right')}"
+    for path, _, question, answer in ANSWERS
+]
+
+
+@EACH_TERM
+@EXERCISES
+def test_solution_earns_every_point(path: Path, term: str) -> None:
+    for mark in run(path, term).solution:
+        assert (mark.points, mark.comment) == (mark.possible, ""), mark
+        assert mark.possible > 0
+
+
+@EACH_TERM
+@EXERCISES
+def test_untouched_copy_earns_none(path: Path, term: str) -> None:
+    """And no given cell raises: a judge prepares by running them."""
+    for mark in run(path, term).untouched:
+        assert (mark.points, mark.comment) == (0, "not answered"), mark
+
+
+@EACH_TERM
+@pytest.mark.parametrize(("path", "number", "question", "answer"), ANSWERS, ids=NAMES)
+def test_answer(
+    path: Path, number: int, question: str, answer: dict, term: str
+) -> None:
+    """A right one passes; a wrong one fails, first in the check meant for it."""
+    said = run(path, term).said[number]
+    assert said, f"there is no {question}"
+    first = next(filter(None, said), "")
+    if "misconception" in answer:
+        assert first, "passes every check"
+        assert answer["fails"] in first
+    else:
+        assert first == ""
+        assert answer["right"]
+
+
+@EXERCISES
+def test_library_has_answers_to_every_question(path: Path) -> None:
+    for question in exercise(path, TERMS[0]).questions:
+        own = [answer for name, answer in library(path) if name == question]
+        wrong = [answer["misconception"] for answer in own if "misconception" in answer]
+        assert len(set(wrong)) >= 3, f"{question}: {len(wrong)} wrong answers"
+        assert len(own) > len(wrong), f"{question}: no right answer"
+
+
+@EXERCISES
+def test_terms_differ_in_every_number(path: Path) -> None:
+    """In every number that a solution gives, but for counts and choices."""
+    one, other = (run(path, term).values for term in TERMS)
+    names = set()
+    for source in solution(exercise(path, TERMS[0])):
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                names.add(node.id)
+    numbers = [name for name in sorted(names) if is_number(one.get(name))]
+    assert numbers
+    for name in numbers:
+        a, b = (np.asarray(values[name], dtype=float) for values in (one, other))
+        assert a.shape != b.shape or not np.isclose(a, b, rtol=1e-9).all(), name
+
+
+def is_number(value: object) -> bool:
+    """Return whether `value` is a measured number, or several."""
+    if isinstance(value, (str, bytes, bool, int)) or value is None:
+        return False
+    try:
+        return np.asarray(value).dtype.kind == "f"
+    except (TypeError, ValueError, RuntimeError):
+        return False
+
+
+# --- What a student must not find -----------------------------------------------------
+
+
+def secrets(made: editions.Exercise) -> set[str]:
+    """Return the lines of solutions and hidden checks, and what they compute.
+
+    Not those that the student's copy needs anyhow: short ones, imports, and what also
+    stands in a given cell or a public check.
+    """
+    parts = list(editions.parts(made))
+    hidden = [
+        c.source for kind, _, c in parts if kind == "solution" or is_hidden(kind, c)
+    ]
+    shown = [
+        c.source
+        for kind, _, c in parts
+        if kind != "solution" and not is_hidden(kind, c)
+    ]
+    return set().union(*map(pieces, hidden)) - set().union(*map(pieces, shown))
+
+
+def is_hidden(kind: str, cell: object) -> bool:
+    """Return whether a cell, as `parts` gives it, is a hidden check."""
+    return kind == "check" and ", hidden, " in cell.source.splitlines()[0]
+
+
+def pieces(source: str) -> set[str]:
+    """Return the lines of a cell, and its expressions as Python would write them."""
+    found = {line.strip() for line in source.splitlines()}
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except SyntaxError:  # text
+        nodes = []
+    names = (ast.Name, ast.Attribute)
+    code = [n for n in nodes if isinstance(n, ast.expr) and not isinstance(n, names)]
+    found |= {ast.unparse(node) for node in code}
+    return {piece for piece in found if len(piece) >= 20 and "import " not in piece}
+
+
+def leaks(made: editions.Exercise, text: str) -> list[str]:
+    """Return the secrets that stand in `text`."""
+    return sorted(piece for piece in secrets(made) if piece in text)
+
+
+@EACH_TERM
+@EXERCISES
+def test_student_copy_holds_no_solution(path: Path, term: str) -> None:
+    made = exercise(path, term)
+    copied = editions.student_copy(made)
+    helpers = editions.HELPERS.read_text("utf-8")
+    known = set().union(*map(pieces, helpers.split("\n\n\n")))
+    cells = [cell.source.replace(helpers, "") for cell in copied.cells]
+    code = [cell.source for cell in copied.cells[2:] if cell.cell_type == "code"]
+    text = "\n".join([*cells, *itertools.chain(*map(pieces, code))])
+    assert secrets(made)
+    assert [piece for piece in leaks(made, text) if piece not in known] == []
+    assert not any(cell.get("outputs") for cell in copied.cells)
+
+
+@EXERCISES
+def test_solution_is_found_where_it_stands(path: Path) -> None:
+    """So that the test above says something."""
+    made = exercise(path, TERMS[0])
+    solved = "\n".join(cell.source for cell in editions.solutions(made).cells)
+    assert len(leaks(made, solved)) >= len(made.questions)
