@@ -10,25 +10,28 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 import torch
 
 from mle_book import editions
-from mle_book.grading import Judge, Mark, Paper, kind_of, marks
+from mle_book.export import CELL_ID
+from mle_book.grading import Judge, Paper, kind_of
 
 SAMPLE = Path(__file__).with_name("sample.ipynb")
 PATHS = [SAMPLE, *sorted(editions.EXERCISES.glob("[!.]*.ipynb"))]
 TERMS = [editions.DEFAULT, "2027-spring"]
 
 
+Said = list[str]  # by check, "" where it passed
+
+
 @dataclass
 class Found:
     """What running an exercise for a term gave."""
 
-    solution: list[Mark] = field(default_factory=list)
-    untouched: list[Mark] = field(default_factory=list)
-    values: dict[str, Any] = field(default_factory=dict)  # of the solution
-    said: list[list[str]] = field(default_factory=list)  # the checks, by answer
+    untouched: dict[str, Said] = field(default_factory=dict)  # by question
+    solution: dict[str, Said] = field(default_factory=dict)  # by question
+    answers: dict[int, Said] = field(default_factory=dict)  # by number in the library
+    values: dict[str, Any] = field(default_factory=dict)  # that the solution gave
 
 
 def library(path: Path) -> list[tuple[str, dict[str, str]]]:
@@ -47,17 +50,49 @@ def exercise(path: Path, term: str) -> editions.Exercise:
 
 @functools.cache
 def run(path: Path, term: str) -> Found:
-    """Run an exercise for a term: solved, untouched, and with each answer."""
+    """Run an exercise for a term: untouched, solved, and with each answer."""
     made = exercise(path, term)
     paper = Paper(made.name, editions.student_copy(made), made.questions)
-    cells = paper.notebook.cells
-    solved = solution(made)
-    own = [[next(solved)] if kind_of(cell) == "answer" else [] for cell in cells]
-    judge = Judge()
-    found = Found(marks(paper, own, judge), marks(paper, [[] for _ in cells], Judge()))
+    judge, found, solved = Judge(), Found(), solution(made)
+    assert judge.prepare(paper.cells) == "", "a given cell of the untouched copy raises"
+    found.untouched = {name: said(judge, paper, name) for name in paper.questions}
+    region: list[str] = []  # the code from the first cell to answer in to the checks
+    for cell in paper.notebook.cells:
+        kind = kind_of(cell)
+        if kind == "answer":
+            region.append(next(solved))
+        elif kind == "given" and region:
+            region.append(cell.source)
+        elif kind == "given" and cell.id != CELL_ID:
+            assert judge.run(cell.source) == "", cell.source
+        for name in cell.metadata.get("otter", {}).get("tests", []):
+            given = [s for k, s in paper.cells if k == "given" and s in region]
+            for number, (question, answer) in enumerate(library(path)):
+                if question == name:
+                    code = [answer["code"], *given]
+                    found.answers[number] = tried(judge, paper, name, code)
+            stopped = [judge.run(source) for source in region]
+            found.solution[name] = [*filter(None, stopped), *said(judge, paper, name)]
+            region = []
     found.values = judge.answered
-    found.said = list(answered(path, paper, own))
     plt.close("all")
+    return found
+
+
+def said(judge: Judge, paper: Paper, name: str) -> Said:
+    """Return what the checks of a question say."""
+    cases = paper.questions[name].test_cases
+    return [judge.check(editions.code_of(case.body)) for case in cases]
+
+
+def tried(judge: Judge, paper: Paper, name: str, code: list[str]) -> Said:
+    """Return what comes of an answer, and leave everything as it was before."""
+    before, state = dict(judge.answered), torch.get_rng_state()
+    stopped = [judge.run(source) for source in code]
+    found = [*filter(None, stopped), *said(judge, paper, name)]
+    judge.answered.clear()
+    judge.answered.update(before)
+    torch.set_rng_state(state)
     return found
 
 
@@ -66,52 +101,3 @@ def solution(made: editions.Exercise) -> Iterator[str]:
     for kind, _, cell in editions.parts(made):
         if kind == "solution" and cell.cell_type == "code":
             yield cell.source
-
-
-def answered(path: Path, paper: Paper, own: list[list[str]]) -> Iterator[list[str]]:
-    """Yield what the checks say of each answer in the library, in its order."""
-    judge = Judge()
-    judge.prepare(paper.cells)
-    cells = list(zip(paper.notebook.cells, own, strict=True))
-    ends = {
-        name: number
-        for number, (cell, _) in enumerate(cells)
-        for name in cell.metadata.get("otter", {}).get("tests", [])
-    }
-    said: dict[int, list[str]] = {}
-    answers = list(enumerate(library(path)))
-    done = 0
-    for name, end in ends.items():
-        first = next(n for n in range(done, end) if kind_of(cells[n][0]) == "answer")
-        play(judge, cells[done:first])
-        checks = [editions.code_of(c.body) for c in paper.questions[name].test_cases]
-        for number, (question, answer) in answers:
-            if question == name:
-                before, state = dict(judge.answered), random_state()
-                stopped = judge.run(answer["code"])
-                play(judge, [(cell, []) for cell, _ in cells[first:end]])
-                said[number] = [stopped] if stopped else []
-                said[number] += [judge.check(code) for code in checks]
-                judge.answered.clear()
-                judge.answered.update(before)
-                random_state(state)
-        play(judge, cells[first:end])
-        done = end
-    return (said.get(number, []) for number, _ in answers)
-
-
-def play(judge: Judge, cells: list) -> None:
-    """Run given cells, and code that stands among them."""
-    for cell, own in cells:
-        given = [cell.source] if kind_of(cell) == "given" else []
-        for source in given + own:
-            if cell.get("id") != editions.CELL_ID:
-                judge.run(source)
-
-
-def random_state(state: tuple | None = None) -> tuple:
-    """Return the state of what draws at random; set it first, if one is given."""
-    if state:
-        torch.set_rng_state(state[0])
-        np.random.set_state(state[1])  # noqa: NPY002
-    return torch.get_rng_state(), np.random.get_state()  # noqa: NPY002
