@@ -13,7 +13,11 @@ LOCK := requirements.lock
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALL := $(BIN)/python -m pip install -qq $(addprefix --constraint ,$(LOCK))
 
-.PHONY: help book serve test notebooks matrix execute clean
+# The term of `make editions` and `make grade`. Only one given to make counts: in the
+# environment TERM is the kind of the terminal.
+FOR := $(if $(findstring command,$(origin TERM)),$(TERM),default)
+
+.PHONY: help book serve test notebooks editions grade matrix execute clean
 .DELETE_ON_ERROR:
 
 help:
@@ -21,6 +25,8 @@ help:
 	@echo 'make serve      show the built site in a browser'
 	@echo 'make test       check every stored output, the module and the tools'
 	@echo 'make notebooks  write notebooks that run alone into _build/notebooks'
+	@echo 'make editions   cut student, solutions, autograder for TERM=2027-spring'
+	@echo 'make grade      grade the notebooks in SUBMISSIONS=folder for TERM=...'
 	@echo 'make execute    run every chapter again, in place'
 	@echo 'make matrix     check the stored outputs on other platforms'
 	@echo 'make clean      remove what was built'
@@ -53,11 +59,20 @@ matrix: .venv/test.stamp
 	@$(BIN)/python -m mle_book.matrix
 
 execute: .venv/test.stamp
-	@$(BIN)/python -m mle_book.execute book/*.ipynb
+	@$(BIN)/python -m mle_book.execute book/*.ipynb book/exercises/*.ipynb
 
 notebooks: .venv/book.stamp
 	@rm -rf _build/notebooks
 	@$(BIN)/python -m mle_book.export _build/notebooks book/[0-9]*.ipynb
+
+editions: .venv/test.stamp
+	@$(BIN)/python -m mle_book.editions '$(FOR)'
+
+grade: .venv/test.stamp
+	@test -n '$(SUBMISSIONS)' || { echo 'Name the folder: make grade SUBMISSIONS=...'; \
+		exit 1; }
+	@$(BIN)/python -m mle_book.grading '$(SUBMISSIONS)' '$(FOR)' \
+		$(addprefix --time ,$(TIME_LIMIT)) $(addprefix --memory ,$(MEMORY_LIMIT))
 
 clean:
 	@rm -rf _build .pytest_cache .ruff_cache .hypothesis build src/*.egg-info

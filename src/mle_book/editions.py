@@ -36,7 +36,7 @@ from otter.assign import main as otter_assign
 from otter.test_files.ok_test import OKTestFile
 
 from mle_book import repository
-from mle_book.export import CELL_ID, HELPERS, self_contained
+from mle_book.export import CELL_ID, HELPERS, export, self_contained
 from mle_book.notebooks import NotebookError, read, replace
 
 ROOT = Path(__file__).parents[2]
@@ -145,6 +145,11 @@ def code_of(doctested: str) -> str:
     return "".join(example.source for example in examples)
 
 
+def public_checks(question: OKTestFile) -> list[str]:
+    """Return the code of the checks of a question that students have."""
+    return [code_of(case.body) for case in question.test_cases if not case.hidden]
+
+
 def student_copy(exercise: Exercise, site: str | None = None) -> NotebookNode:
     """Return what a student gets: stubs, public checks, and no need of other files.
 
@@ -155,14 +160,26 @@ def student_copy(exercise: Exercise, site: str | None = None) -> NotebookNode:
     copied = self_contained(exercise.student, EXERCISES, site)
     first = next(cell for cell in copied.cells if cell.get("id") == CELL_ID)
     first.outputs = []
-    public = {
-        name: [code_of(c.body) for c in question.test_cases if not c.hidden]
+    lines = (
+        f"{name!r}: [\n{_texts(public_checks(question))}],\n"
         for name, question in exercise.questions.items()
-    }
-    lines = (f"{name!r}: [\n{_texts(codes)}],\n" for name, codes in public.items())
+    )
     first.source += f"\n\n\n{inspect.getsource(check)}\n\n"
     first.source += f"check.checks = {{\n{''.join(lines)}}}"
     return copied
+
+
+def hand_out(path: Path, folder: Path, site: str | None = None) -> Path:
+    """Write to `folder` what readers get of the notebook at `path`, which runs alone.
+
+    Of an exercise that is the student's copy, of a chapter all of it.
+    """
+    if path.resolve().parent != EXERCISES:
+        return export(path, folder, site)
+    folder.mkdir(parents=True, exist_ok=True)
+    copied = nbformat.writes(student_copy(load(path), site)) + "\n"
+    replace(folder / path.name, copied)
+    return folder / path.name
 
 
 def check(question: str) -> None:
@@ -247,6 +264,7 @@ def _for_term(notebook: NotebookNode, path: Path, term: str) -> NotebookNode:
 def _configured(source: NotebookNode, path: Path) -> NotebookNode:
     """Return `source` with what otter is told about the assignment."""
     master = copy.deepcopy(source)
+    master.metadata.setdefault("kernelspec", {"name": "python3", "language": "python"})
     (settings, *_) = [c for c in master.cells if c.cell_type == "raw"] or [None]
     if settings is None or not settings.source.startswith("# ASSIGNMENT CONFIG"):
         raise NotebookError(f"{path}: its first raw cell is no # ASSIGNMENT CONFIG")

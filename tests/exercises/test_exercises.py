@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import re
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 EXERCISES = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 EACH_TERM = pytest.mark.parametrize("term", TERMS)
 ANSWERS = [(path, n, *a) for path in PATHS for n, a in enumerate(library(path))]
+SHORT = 20  # characters: less than this is in any notebook
 NAMES = [
     f"{path.stem}-{question}-{answer.get('misconception') or answer.get('right')}"
     for path, _, question, answer in ANSWERS
@@ -127,16 +129,23 @@ def is_hidden(kind: str, cell: object) -> bool:
 
 
 def pieces(source: str) -> set[str]:
-    """Return the lines of a cell, and its expressions as Python would write them."""
-    found = {line.strip() for line in source.splitlines()}
+    """Return the lines of a cell, and its expressions, as Python would write them.
+
+    What is short, an import, a signature or a docstring gives nothing away.
+    """
     try:
-        nodes = list(ast.walk(ast.parse(source)))
+        tree = ast.parse(source)
     except SyntaxError:  # text
-        nodes = []
-    names = (ast.Name, ast.Attribute)
-    code = [n for n in nodes if isinstance(n, ast.expr) and not isinstance(n, names)]
-    found |= {ast.unparse(node) for node in code}
-    return {piece for piece in found if len(piece) >= 20 and "import " not in piece}
+        return {line.strip() for line in source.splitlines() if len(line) >= SHORT}
+    for node in list(ast.walk(tree)):
+        if isinstance(node, ast.FunctionDef) and ast.get_docstring(node):
+            node.body = node.body[1:] or [ast.Pass()]
+    plain = (ast.Name, ast.Attribute)
+    code = [n for n in ast.walk(tree) if isinstance(n, ast.expr)]
+    found = {ast.unparse(node) for node in code if not isinstance(node, plain)}
+    found |= {line.strip() for line in ast.unparse(tree).splitlines()}
+    said = re.compile("(def|from|import) ")
+    return {each for each in found if len(each) >= SHORT and not said.match(each)}
 
 
 def leaks(made: editions.Exercise, text: str) -> list[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sphinx.application import Sphinx
 
-from mle_book.site import maths
+from mle_book.site import exercises, maths
 
-PARTS = (maths,)
+PARTS = (exercises, maths)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

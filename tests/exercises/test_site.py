@@ -1,0 +1,137 @@
+"""The pages of the exercises, with solutions and without, built in a small book."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mle_book import editions
+from mle_book.site import exercises
+
+from .answers import PATHS, SAMPLE, exercise
+from .test_exercises import leaks, pieces
+
+ROOT = Path(__file__).parents[2]
+
+
+class Folded(HTMLParser):
+    """Collects the text of a page inside `<details>`, and outside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.depth, self.inside, self.outside, self.summaries = 0, "", "", []
+
+    def handle_starttag(self, tag: str, _: list) -> None:
+        self.depth += tag == "details"
+
+    def handle_endtag(self, tag: str) -> None:
+        self.depth -= tag == "details"
+
+    def handle_data(self, text: str) -> None:
+        if self.depth:
+            self.inside += text
+        else:
+            self.outside += text
+
+
+def build(folder: Path, solutions: str) -> Path:
+    """Build a site of the exercises alone; return the folder of its pages."""
+    pages = folder / "book/exercises"
+    shutil.copytree(editions.EXERCISES, pages) if editions.EXERCISES.exists() else None
+    pages.mkdir(parents=True, exist_ok=True)
+    shutil.copy(SAMPLE, pages)
+    for name in ("references", "notation"):
+        shutil.copy(ROOT / f"book/{name}.md", folder / "book")
+    for chapter in ROOT.glob("book/[0-9]*.ipynb"):
+        shutil.copy(chapter, folder / "book")
+    (folder / "index.md").write_text("# Exercises\n", encoding="utf-8")
+    files = [path.relative_to(folder).with_suffix("") for path in pages.glob("*.ipynb")]
+    chapters = [{"file": file.as_posix()} for file in sorted(files)]
+    contents = {"format": "jb-book", "root": "index", "chapters": chapters}
+    (folder / "_toc.yml").write_text(yaml.safe_dump(contents), encoding="utf-8")
+    settings = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
+    settings["sphinx"]["config"]["html_static_path"] = [str(ROOT / "book/_assets")]
+    (folder / "_config.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "jupyter_book", "build", str(folder), "-q"],
+        env={**os.environ, "SOLUTIONS": solutions},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "_build/html"
+
+
+@pytest.fixture(scope="module")
+def sites(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {yes: build(tmp_path_factory.mktemp("site"), yes) for yes in ("0", "1")}
+
+
+def page(sites: dict[str, Path], path: Path, solutions: str) -> Folded:
+    html = sites[solutions] / f"book/exercises/{path.stem}.html"
+    found = Folded()
+    found.feed(html.read_text("utf-8"))
+    return found
+
+
+def squeezed(text: str) -> str:
+    """Return text without white space: a page breaks lines and indents otherwise."""
+    return "".join(text.split())
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_solutions_are_folded(path: Path, sites: dict[str, Path]) -> None:
+    """Every one of them is there, and none stands open."""
+    found = page(sites, path, "1")
+    inside, outside = squeezed(found.inside), squeezed(found.outside)
+    for kind, _, cell in editions.parts(exercise(path, editions.DEFAULT)):
+        if kind != "given" and cell.cell_type == "code":
+            for line in pieces(cell.source):
+                if line in cell.source:
+                    assert squeezed(line) in inside, line
+    assert not [s for s in leaks(exercise(path, editions.DEFAULT), outside) if s]
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("solutions", ["0", "1"])
+def test_marks_of_otter_do_not_show(
+    path: Path, solutions: str, sites: dict[str, Path]
+) -> None:
+    found = page(sites, path, solutions)
+    for mark in ("BEGIN", "END ", "# SOLUTION", "ASSIGNMENT", "hidden: true", "otter"):
+        assert mark not in found.inside + found.outside
+
+
+def test_site_without_solutions_holds_none(sites: dict[str, Path]) -> None:
+    """Not in any file: pages, sources, the search, downloads."""
+    texts = {
+        file: squeezed(file.read_bytes().decode("utf-8", "replace"))
+        for file in sites["0"].rglob("*")
+        if file.is_file() and file.suffix not in (".woff2", ".png", ".ttf")
+    }
+    assert any(file.name == "searchindex.js" for file in texts)
+    assert not [f for f in sites["0"].rglob("*") if f.suffix in (".ipynb", ".zip")]
+    for path in PATHS:
+        made = exercise(path, editions.DEFAULT)
+        for secret in secret_lines(made):
+            for file, text in texts.items():
+                assert secret not in text, (secret, file)
+
+
+def test_site_with_solutions_holds_them(sites: dict[str, Path]) -> None:
+    """So that the test above says something."""
+    for path in PATHS:
+        html = sites["1"] / f"book/exercises/{path.stem}.html"
+        found = page(sites, path, "1")
+        made = exercise(path, editions.DEFAULT)
+        text = squeezed(found.inside)
+        assert html.is_file()
+        assert sum(secret in text for secret in secret_lines(made)) >= 2
