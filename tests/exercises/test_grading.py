@@ -67,7 +67,7 @@ HANDED: dict[str, tuple[str, str, list[float], list[str]]] = {
     # Who rebinds names, patches modules, or answers with what is equal to everything.
     "rebinds": (
         "draw = float = Normal = None\nscale_hat = 1.0",
-        *("loss = abs", [0, 0], ["too small", "a tensor"]),
+        *("loss = abs", [0, 0], ["too small", "mind its sign"]),
     ),
     "patches": (
         "import builtins, sys\nimport numpy as np\nbuiltins.abs = lambda x: 0\n"
@@ -81,7 +81,7 @@ HANDED: dict[str, tuple[str, str, list[float], list[str]]] = {
         "    if hasattr(module, 'Judge'):\n"
         "        module.Judge.check = lambda *_: ''\n"
         "        module.Judge._execute = lambda *_: ''\n",
-        *(LOSS, [0, 3], ["", ""]),
+        *(LOSS, [0, 3], ["ellipsis", ""]),
     ),
     "is anything": (
         "class Anything(float):\n    def __lt__(self, other):\n        return True\n"
