@@ -100,6 +100,7 @@ class Judge:
         self._names: set[str] = set()  # that belong to the given cells
         self._modules: dict[str, Any] = {}
         self._functions: list[tuple[Any, dict[str, Any]]] = []
+        self._changed = False  # whether code of the student's ran since the last check
         self._count = 0
 
     def prepare(self, cells: list[tuple[str, str]]) -> str:
@@ -133,11 +134,14 @@ class Judge:
 
     def run(self, source: str) -> str:
         """Run a cell; return the exception that ended it, or ""."""
+        self._changed = True
         return self._execute(source, self.answered)
 
     def check(self, code: str) -> str:
         """Run a check; return what it says, or "" where it passes."""
-        self._put_back()
+        if self._changed:
+            self._put_back()
+        self._changed = False
         names = {name: self._given[name] for name in self._names}
         for name, value in self.answered.items():
             if type(value).__module__ == "__main__":  # it could be equal to everything
@@ -150,13 +154,14 @@ class Judge:
         """Undo what the student's code did to functions that are not its own."""
         sys.modules.update(self._modules)
         for owner, functions in self._functions:
-            now = {k: v for k, v in vars(owner).items() if callable(v)}
-            for name in functions.keys() | now.keys():
-                if name not in functions:
-                    if isinstance(owner, type):  # a method that hides an inherited one
+            now = vars(owner)
+            for name, function in functions.items():
+                if now.get(name) is not function:
+                    setattr(owner, name, function)
+            if isinstance(owner, type):  # a new method hides an inherited one
+                for name in [n for n, v in now.items() if callable(v)]:
+                    if name not in functions:
                         delattr(owner, name)
-                elif now.get(name) is not functions[name]:
-                    setattr(owner, name, functions[name])
 
     def _execute(self, source: str, namespace: dict[str, Any]) -> str:
         namespace.setdefault("__name__", "__main__")

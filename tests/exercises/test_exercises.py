@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 EXERCISES = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 EACH_TERM = pytest.mark.parametrize("term", TERMS)
 ANSWERS = [(path, n, *a) for path in PATHS for n, a in enumerate(library(path))]
-SHORT = 20  # characters: less than this is in any notebook
+SHORT = 26  # characters: a hint may well name a call or two
 NAMES = [
     f"{path.stem}-{question}-{answer.get('misconception') or answer.get('right')}"
     for path, _, question, answer in ANSWERS
@@ -68,6 +68,18 @@ def test_answer(
 
 
 @EXERCISES
+def test_questions_state_points_minutes_and_objective(path: Path) -> None:
+    made = exercise(path, TERMS[0])
+    pattern = r"^### (q\d+)\. .+ \((\d+) points?, (\d+) minutes\)\n\n\*Objective: .+\*$"
+    text = "\n\n".join(
+        c.source for c in made.student.cells if c.cell_type == "markdown"
+    )
+    stated = re.findall(pattern, text, re.M)
+    points = {name: str(round(q.possible)) for name, q in made.questions.items()}
+    assert {name: number for name, number, _ in stated} == points
+
+
+@EXERCISES
 def test_library_has_answers_to_every_question(path: Path) -> None:
     for question in exercise(path, TERMS[0]).questions:
         own = [answer for name, answer in library(path) if name == question]
@@ -97,7 +109,7 @@ def is_number(value: object) -> bool:
     if isinstance(value, (str, bytes, bool, int)) or value is None:
         return False
     try:
-        return np.asarray(value).dtype.kind == "f"
+        return np.asarray(value).dtype.kind == "f" and np.size(value) > 0
     except (TypeError, ValueError, RuntimeError):
         return False
 
@@ -108,19 +120,21 @@ def is_number(value: object) -> bool:
 def secrets(made: editions.Exercise) -> set[str]:
     """Return the lines of solutions and hidden checks, and what they compute.
 
-    Not those that the student's copy needs anyhow: short ones, imports, and what also
-    stands in a given cell or a public check.
+    Not what also stands in a given code cell or in a public check.
     """
-    parts = list(editions.parts(made))
-    hidden = [
-        c.source for kind, _, c in parts if kind == "solution" or is_hidden(kind, c)
-    ]
-    shown = [
-        c.source
-        for kind, _, c in parts
-        if kind != "solution" and not is_hidden(kind, c)
-    ]
-    return set().union(*map(pieces, hidden)) - set().union(*map(pieces, shown))
+    hidden: set[str] = set()
+    shown = ""
+    for kind, _, cell in editions.parts(made):
+        if kind == "solution" or is_hidden(kind, cell):
+            hidden |= pieces(cell.source)
+        elif cell.cell_type == "code":
+            shown += squeezed("\n".join([cell.source, *pieces(cell.source)]))
+    return {piece for piece in hidden if squeezed(piece) not in shown}
+
+
+def squeezed(text: str) -> str:
+    """Return text without space and quotes, which programs set in their own way."""
+    return re.sub("[\\s\"'\u2018-\u201d]", "", text)
 
 
 def is_hidden(kind: str, cell: object) -> bool:

@@ -17,9 +17,10 @@ import yaml
 from mle_book import editions
 
 from .answers import PATHS, SAMPLE, exercise
-from .test_exercises import secrets
+from .test_exercises import secrets, squeezed
 
 ROOT = Path(__file__).parents[2]
+COMMAND = "from jupyter_book.cli.main import main; main()"
 
 
 class Folded(HTMLParser):
@@ -60,7 +61,7 @@ def build(folder: Path, solutions: str) -> Path:
     settings["sphinx"]["config"]["html_static_path"] = [str(ROOT / "book/_assets")]
     (folder / "_config.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "jupyter_book", "build", str(folder), "-q"],
+        [sys.executable, "-c", COMMAND, "build", str(folder), "-q"],
         env={**os.environ, "SOLUTIONS": solutions},
         capture_output=True,
         text=True,
@@ -79,11 +80,6 @@ def page(sites: dict[str, Path], path: Path, solutions: str) -> Folded:
     found = Folded()
     found.feed(html.read_text("utf-8"))
     return found
-
-
-def squeezed(text: str) -> str:
-    """Return text without space and quotes, which a page sets in its own way."""
-    return re.sub("[\\s\"'\u2018-\u201d]", "", text)
 
 
 def secret_text(path: Path) -> set[str]:
@@ -121,7 +117,8 @@ def test_site_without_solutions_holds_none(sites: dict[str, Path]) -> None:
         if file.suffix == ".html":
             text = unescape(re.sub("<[^>]*>", "", text))
         text = squeezed(text)
-        for path in PATHS:
+        own = [path for path in PATHS if path.stem == file.stem]
+        for path in own or PATHS:  # another exercise may well show the same line
             found = [secret for secret in secret_text(path) if secret in text]
             assert not found, (file, found)
 
