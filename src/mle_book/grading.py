@@ -17,7 +17,7 @@ Student code is not trusted. What holds on every system:
   installed modules as they were: what the student rebound is put back first.
 - Points are counted outside that process. What comes back from it is text.
 - Python code in it is refused other programs, the network, `ctypes`, and files outside
-  its folder, other than reading what is installed. Its environment is empty.
+  its folder, other than reading what is installed. Its environment tells nothing.
 
 On Linux, also: memory is limited; and where the system lets users have namespaces of
 their own, the network and the folders of the book and of the submissions are cut off by
@@ -78,6 +78,9 @@ TIME_LIMIT = 120  # seconds a notebook
 MEMORY_LIMIT = 2.0  # GiB a notebook, beyond what Python and torch hold
 LONGEST = 300  # characters of a message
 LARGEST = 20_000_000  # bytes of a notebook
+
+# What a notebook finds in its environment, beside a home that is its folder.
+KEPT = ("MPLBACKEND", "OMP_NUM_THREADS", "PATH", "SYSTEMROOT")
 
 # What the server imports before it forks, so that no notebook waits for it.
 PRELOAD = (
@@ -218,8 +221,9 @@ def serve(
     silence = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(silence, standard)
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     os.environ.clear()
-    os.environ.update(MPLBACKEND="agg", OMP_NUM_THREADS="1", HOME=folder)
+    os.environ.update(kept, HOME=folder)
     apart = _apart(cut_off)
     _limit(memory)
     judge = Judge()

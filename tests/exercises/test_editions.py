@@ -67,6 +67,18 @@ def test_autograder_is_complete() -> None:
         assert "pytorch-cpu" in packed.read("environment.yml").decode()
 
 
+def test_what_a_page_offers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The student's copy of an exercise, and a chapter as it is."""
+    chapter = editions.ROOT / "book/01-sampling.ipynb"
+    whole = editions.hand_out(chapter, tmp_path / "chapter").read_text("utf-8")
+    assert '"execution_count": 1' in whole
+    monkeypatch.setattr(editions, "EXERCISES", SAMPLE.parent)
+    path = editions.hand_out(SAMPLE, tmp_path / "exercise")
+    cells = nbformat.read(path, as_version=4).cells
+    assert "scale_hat = ..." in [cell.source for cell in cells]
+    assert "divide by n" not in path.read_text("utf-8")
+
+
 def test_terms_have_the_same_text() -> None:
     one, other = (exercise(SAMPLE, term) for term in TERMS)
     for a, b in zip(one.source.cells, other.source.cells, strict=True):

@@ -70,7 +70,9 @@ def test_answer(
 @EXERCISES
 def test_questions_state_points_minutes_and_objective(path: Path) -> None:
     made = exercise(path, TERMS[0])
-    pattern = r"^### (q\d+)\. .+ \((\d+) points?, (\d+) minutes\)\n\n\*Objective: .+\*$"
+    pattern = (
+        r"^### (q\d+)\. .+ \((\d+) points?, (\d+) minutes\)\n\n\*Objectives?: [^*]+\*"
+    )
     text = "\n\n".join(
         c.source for c in made.student.cells if c.cell_type == "markdown"
     )

@@ -46,7 +46,9 @@ class Folded(HTMLParser):
 def build(folder: Path, solutions: str) -> Path:
     """Build a site of the exercises alone; return the folder of its pages."""
     pages = folder / "book/exercises"
-    shutil.copytree(editions.EXERCISES, pages)
+    pages.mkdir(parents=True)
+    if editions.EXERCISES.exists():
+        shutil.copytree(editions.EXERCISES, pages, dirs_exist_ok=True)
     shutil.copy(SAMPLE, pages)
     for name in ("references", "notation"):
         shutil.copy(ROOT / f"book/{name}.md", folder / "book")
