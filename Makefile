@@ -31,8 +31,9 @@ help:
 	@echo 'make matrix     check the stored outputs on other platforms'
 	@echo 'make clean      remove what was built'
 
+# What else is in _build, editions and grades, stays.
 book: .venv/book.stamp
-	@rm -rf _build
+	@rm -rf _build/html _build/.doctrees _build/jupyter_execute
 	@$(BIN)/jupyter-book build . -q -W -n --keep-going
 	@echo 'The site is in _build/html; read it with: make serve'
 
