@@ -728,7 +728,7 @@ body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: auto;
   padding: 1rem }
 table { border-collapse: collapse; width: 100% }
 th, td { border-bottom: 1px solid #ccc; padding: .3rem .6rem; text-align: left;
-  vertical-align: top; overflow-wrap: anywhere }
+  vertical-align: top; overflow-wrap: break-word }
 </style>
 <h1>{{ title }}</h1>
 {% for heading, columns, lines in tables %}

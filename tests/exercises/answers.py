@@ -93,6 +93,7 @@ def tried(judge: Judge, paper: Paper, name: str, code: list[str]) -> Said:
     judge.answered.clear()
     judge.answered.update(before)
     torch.set_rng_state(state)
+    plt.close("all")
     return found
 
 

@@ -111,9 +111,10 @@ def is_number(value: object) -> bool:
     if isinstance(value, (str, bytes, bool, int)) or value is None:
         return False
     try:
-        return np.asarray(value).dtype.kind == "f" and np.size(value) > 0
+        numbers = np.asarray(value)
     except (TypeError, ValueError, RuntimeError):
         return False
+    return numbers.dtype.kind == "f" and numbers.size > 0
 
 
 # --- What a student must not find -----------------------------------------------------
