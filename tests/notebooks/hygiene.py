@@ -187,10 +187,12 @@ def clean_metadata(notebook: NotebookNode) -> Iterator[str]:
 
 @rule(NOTEBOOK)
 def one_title(notebook: NotebookNode) -> Iterator[str]:
-    """One H1, on the first line of the first cell."""
+    """One H1, on the first line of the first cell that shows: settings do not."""
     titles = [n for n, level, _ in headings(notebook) if level == 1]
-    if titles != [1] or not notebook.cells[0].source.startswith("# "):
-        yield f"H1 in cells {titles}; wanted one, on the first line of cell 1"
+    shown = [(n, c) for n, c in enumerate(notebook.cells, 1) if c.cell_type != "raw"]
+    first, cell = shown[0] if shown else (1, None)
+    if titles != [first] or not cell.source.startswith("# "):
+        yield f"H1 in cells {titles}; wanted one, on the first line of cell {first}"
 
 
 @rule(NOTEBOOK)
@@ -224,7 +226,7 @@ def no_directive(notebook: NotebookNode) -> Iterator[str]:
 # --- Every notebook: code -----------------------------------------------------
 
 
-@rule(NOTEBOOK)
+@rule(CHAPTER)  # in an exercise, solutions and checks are folded
 def small_cells(notebook: NotebookNode) -> Iterator[str]:
     """House style 8: 90% of cells have at most ten lines, none over 25."""
     lines = {n: cell.source.splitlines() for n, cell in cells(notebook, "code")}
@@ -245,7 +247,7 @@ def short_lines(notebook: NotebookNode) -> Iterator[str]:
                 yield f"cell {n}: {line[:20]!r}... has {len(line)} columns; wanted 88"
 
 
-@rule(NOTEBOOK)
+@rule(CHAPTER)  # in an exercise, solutions and checks are folded
 def prose_between(notebook: NotebookNode) -> Iterator[str]:
     """House style 8: never more than two code cells in a row."""
     kinds = [cell.cell_type for cell in notebook.cells]

@@ -12,6 +12,7 @@ from mle_book.site import (
     build,
     buttons,
     edition,
+    exercises,
     finding,
     icons,
     images,
@@ -25,8 +26,8 @@ from mle_book.site import (
 
 # The last three look at what the others have made, each at what the one before left.
 PARTS = (
-    *(accessible, build, buttons, edition, finding, images, maths, numbers, offline),
-    *(times, lean, styles, icons),
+    *(accessible, build, buttons, edition, exercises, finding, images, maths),
+    *(numbers, offline, times, lean, styles, icons),
 )
 
 

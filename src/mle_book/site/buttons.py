@@ -1,8 +1,9 @@
 """Buttons that take a notebook elsewhere, and the files that they lead to.
 
-A page that comes from a notebook offers it self-contained: as a download, which the
-site holds, and opened in Colab and Binder, from the branch where the repository
-publishes the same file. What needs a repository is left out where none is known.
+A page that comes from a notebook offers it self-contained, an exercise as the copy for
+students: as a download, which the site holds, and opened in Colab and Binder, from the
+branch where the repository publishes the same file. What needs a repository is left out
+where none is known.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from sphinx.config import Config
 from sphinx.errors import ExtensionError
 
 from mle_book import repository
-from mle_book.export import export
+from mle_book.editions import hand_out
 from mle_book.notebooks import NotebookError
 
 FOLDER = "notebooks"  # of the site
@@ -73,7 +74,7 @@ def write_notebooks(app: Sphinx, exception: Exception | None) -> None:
         if len({path.name for path in paths}) < len(paths):
             raise NotebookError("two notebooks of the site have the same name")
         for path in paths:
-            export(path, Path(app.outdir, FOLDER), repository.site())
+            hand_out(path, Path(app.outdir, FOLDER), repository.site())
     except NotebookError as error:
         raise ExtensionError(str(error)) from error
 

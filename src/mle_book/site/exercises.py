@@ -1,0 +1,91 @@
+"""The exercises on the site: solutions and checks folded, or not there at all.
+
+A page is made of the notebook as written, without otter's marks. Solutions and checks
+are folded in `<details>`, which need no script. With `SOLUTIONS=0` in the environment
+the page is made of the student's copy, so that a course's own site gives nothing away.
+The notebook that a page offers is the student's copy in either case: buttons take it
+from `mle_book.editions.hand_out`, and Sphinx copies no sources (`html_copy_source`).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from sphinx.application import Sphinx
+
+from mle_book import editions
+
+FOLDER = "book/exercises/"  # of what Sphinx calls docnames
+FOLDED = {"solution": "the solution", "check": "the checks"}
+
+
+def setup(app: Sphinx) -> None:
+    """Change an exercise as it is read."""
+    app.connect("source-read", fold)
+    app.add_config_value("exercises_with_solutions", with_solutions(), "env")
+
+
+def with_solutions() -> bool:
+    """Return whether the site shows solutions: not when `SOLUTIONS` is 0."""
+    return os.environ.get("SOLUTIONS") != "0"
+
+
+def fold(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Replace the source of an exercise by what its page shows."""
+    path = Path(app.env.doc2path(docname))
+    if docname.startswith(FOLDER) and path.suffix == ".ipynb":
+        made = editions.load(path)
+        shown = page(made) if with_solutions() else page_without_solutions(made)
+        source[0] = nbformat.writes(shown)
+
+
+def page(made: editions.Exercise) -> NotebookNode:
+    """Return an exercise with its solutions and its checks folded."""
+    shown = nbformat.from_dict(made.source)
+    shown.cells = []
+    for kind, question, cell in editions.parts(made):
+        last = shown.cells[-1] if shown.cells else cell
+        if kind == "check" and last.metadata.get(editions.KEY) == question:
+            last.source += f"\n\n{cell.source}"  # all checks of a question are one cell
+            continue
+        if kind == "check":
+            cell.metadata[editions.KEY] = question
+        shown.cells.append(folded(cell, kind) if kind in FOLDED else cell)
+    return shown
+
+
+def page_without_solutions(made: editions.Exercise) -> NotebookNode:
+    """Return the student's copy of an exercise, its public checks folded.
+
+    Given cells keep their outputs up to the first that can show an answer.
+    """
+    outputs = {}
+    for kind, _, cell in editions.parts(made):
+        if kind == "solution":
+            break
+        outputs[cell.id] = cell.get("outputs", [])
+    shown = nbformat.from_dict(made.student)
+    for cell in shown.cells:
+        if cell.cell_type == "code":
+            cell.outputs = outputs.get(cell.id, [])
+        for name in cell.metadata.get("otter", {}).get("tests", []):
+            public = editions.public_checks(made.questions[name])
+            cell.source = "\n".join([cell.source, *public]).strip()
+            folded(cell, "check")
+    return shown
+
+
+def folded(cell: NotebookNode, kind: str) -> NotebookNode:
+    """Fold a cell of a page, in place; return it."""
+    if cell.cell_type == "markdown":
+        summary = f"<summary>Show {FOLDED[kind]}</summary>"
+        cell.source = f"<details>\n{summary}\n\n{cell.source}\n\n</details>"
+    else:
+        cell.metadata.setdefault("tags", []).append("hide-cell")
+        prompts = {"code_prompt_show": f"Show {FOLDED[kind]}"}
+        prompts["code_prompt_hide"] = f"Hide {FOLDED[kind]}"
+        cell.metadata.setdefault("mystnb", {}).update(prompts)
+    return cell

@@ -1,0 +1,193 @@
+"""The solution earns every point, the untouched copy none, an answer what it should.
+
+The exercises are those of `book/exercises` and a small one, `sample.ipynb`, on which
+the tools are tried; their answers, right and wrong, are in `answers` and `sample.toml`.
+Each is run for the site's term and for another one.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mle_book import editions
+
+from .answers import PATHS, TERMS, exercise, library, run, solution
+
+# A notebook's kernel shows warnings, where pytest is told to raise.
+pytestmark = pytest.mark.filterwarnings("default")
+
+EXERCISES = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+EACH_TERM = pytest.mark.parametrize("term", TERMS)
+ANSWERS = [(path, n, *a) for path in PATHS for n, a in enumerate(library(path))]
+SHORT = 26  # characters: a hint may well name a call or two
+NAMES = [
+    f"{path.stem}-{question}-{answer.get('misconception') or answer.get('right')}"
+    for path, _, question, answer in ANSWERS
+]
+
+
+@EACH_TERM
+@EXERCISES
+def test_solution_passes_every_check(path: Path, term: str) -> None:
+    for question, said in run(path, term).solution.items():
+        assert not any(said), question
+    assert run(path, term).solution.keys() == exercise(path, term).questions.keys()
+
+
+@EACH_TERM
+@EXERCISES
+def test_untouched_copy_earns_nothing(path: Path, term: str) -> None:
+    for question, said in run(path, term).untouched.items():
+        cases = exercise(path, term).questions[question].test_cases
+        earned = [c.points for c, each in zip(cases, said, strict=True) if not each]
+        assert sum(earned) == 0, question
+        assert sum(case.points for case in cases) > 0
+
+
+@EACH_TERM
+@pytest.mark.parametrize(("path", "number", "question", "answer"), ANSWERS, ids=NAMES)
+def test_answer(
+    path: Path, number: int, question: str, answer: dict, term: str
+) -> None:
+    """A right one passes; a wrong one fails, first in the check meant for it."""
+    said = run(path, term).answers.get(number)
+    assert said is not None, f"there is no {question}"
+    first = next(filter(None, said), "")
+    if "misconception" in answer:
+        assert first, "passes every check"
+        assert answer["fails"] in first
+    else:
+        assert first == ""
+        assert answer["right"]
+
+
+@EXERCISES
+def test_questions_state_points_minutes_and_objective(path: Path) -> None:
+    made = exercise(path, TERMS[0])
+    pattern = (
+        r"^### (q\d+)\. .+ \((\d+) points?, (\d+) minutes\)\n\n\*Objectives?: [^*]+\*"
+    )
+    text = "\n\n".join(
+        c.source for c in made.student.cells if c.cell_type == "markdown"
+    )
+    stated = re.findall(pattern, text, re.M)
+    points = {name: str(round(q.possible)) for name, q in made.questions.items()}
+    assert {name: number for name, number, _ in stated} == points
+
+
+@EXERCISES
+def test_library_has_answers_to_every_question(path: Path) -> None:
+    for question in exercise(path, TERMS[0]).questions:
+        own = [answer for name, answer in library(path) if name == question]
+        wrong = [answer["misconception"] for answer in own if "misconception" in answer]
+        assert len(set(wrong)) >= 3, f"{question}: {len(wrong)} wrong answers"
+        assert len(own) > len(wrong), f"{question}: no right answer"
+
+
+@EXERCISES
+def test_terms_differ_in_every_number(path: Path) -> None:
+    """In every number that a solution gives, but for counts and choices."""
+    one, other = (run(path, term).values for term in TERMS)
+    names = set()
+    for source in solution(exercise(path, TERMS[0])):
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                names.add(node.id)
+    numbers = [name for name in sorted(names) if is_number(one.get(name))]
+    assert numbers
+    for name in numbers:
+        a, b = (np.asarray(values[name], dtype=float) for values in (one, other))
+        assert a.shape != b.shape or not np.isclose(a, b, rtol=1e-9).all(), name
+
+
+def is_number(value: object) -> bool:
+    """Return whether `value` is a measured number, or several."""
+    if isinstance(value, (str, bytes, bool, int)) or value is None:
+        return False
+    try:
+        numbers = np.asarray(value)
+    except (TypeError, ValueError, RuntimeError):
+        return False
+    return numbers.dtype.kind == "f" and numbers.size > 0
+
+
+# --- What a student must not find -----------------------------------------------------
+
+
+def secrets(made: editions.Exercise) -> set[str]:
+    """Return the lines of solutions and hidden checks, and what they compute.
+
+    Not what also stands in a given code cell or in a public check.
+    """
+    hidden: set[str] = set()
+    shown = ""
+    for kind, _, cell in editions.parts(made):
+        if kind == "solution" or is_hidden(kind, cell):
+            hidden |= pieces(cell.source)
+        elif cell.cell_type == "code":
+            shown += squeezed("\n".join([cell.source, *pieces(cell.source)]))
+    return {piece for piece in hidden if squeezed(piece) not in shown}
+
+
+def squeezed(text: str) -> str:
+    """Return text without space and quotes, which programs set in their own way."""
+    return re.sub("[\\s\"'\u2018-\u201d]", "", text)
+
+
+def is_hidden(kind: str, cell: object) -> bool:
+    """Return whether a cell, as `parts` gives it, is a hidden check."""
+    return kind == "check" and ", hidden, " in cell.source.splitlines()[0]
+
+
+def pieces(source: str) -> set[str]:
+    """Return the lines of a cell, and its expressions, as Python would write them.
+
+    What is short, an import, a signature or a docstring gives nothing away.
+    """
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:  # text
+        return {line.strip() for line in source.splitlines() if len(line) >= SHORT}
+    for node in list(ast.walk(tree)):
+        if isinstance(node, ast.FunctionDef) and ast.get_docstring(node):
+            node.body = node.body[1:] or [ast.Pass()]
+    plain = (ast.Name, ast.Attribute)
+    code = [n for n in ast.walk(tree) if isinstance(n, ast.expr)]
+    found = {ast.unparse(node) for node in code if not isinstance(node, plain)}
+    found |= {line.strip() for line in ast.unparse(tree).splitlines()}
+    said = re.compile("(def|from|import) ")
+    return {each for each in found if len(each) >= SHORT and not said.match(each)}
+
+
+def leaks(made: editions.Exercise, text: str) -> list[str]:
+    """Return the secrets that stand in `text`."""
+    return sorted(piece for piece in secrets(made) if piece in text)
+
+
+@EACH_TERM
+@EXERCISES
+def test_student_copy_holds_no_solution(path: Path, term: str) -> None:
+    made = exercise(path, term)
+    copied = editions.student_copy(made)
+    helpers = editions.HELPERS.read_text("utf-8")
+    known = set().union(*map(pieces, helpers.split("\n\n\n")))
+    cells = [cell.source.replace(helpers, "") for cell in copied.cells]
+    code = [cell.source for cell in copied.cells[2:] if cell.cell_type == "code"]
+    text = "\n".join([*cells, *itertools.chain(*map(pieces, code))])
+    assert secrets(made)
+    assert [piece for piece in leaks(made, text) if piece not in known] == []
+    assert not any(cell.get("outputs") for cell in copied.cells)
+
+
+@EXERCISES
+def test_solution_is_found_where_it_stands(path: Path) -> None:
+    """So that the test above says something."""
+    made = exercise(path, TERMS[0])
+    solved = "\n".join(cell.source for cell in editions.solutions(made).cells)
+    assert len(leaks(made, solved)) >= len(made.questions)
