@@ -16,7 +16,7 @@ new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) {
         const nodes = entry.sources.map((source) => source.node);
         // The contents at the side unfold where the reader is.
-        if (entry.hadRecentInput || nodes.every((node) => node?.closest?.(".bd-toc-nav")))
+        if (entry.hadRecentInput || nodes.every((node) => node?.closest?.(".bd-toc")))
             continue;
         const moved = nodes.map((node) => node?.outerHTML || "text");
         window.shifts.push([entry.value, moved.join()]);
