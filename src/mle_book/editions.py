@@ -174,7 +174,7 @@ def hand_out(path: Path, folder: Path, site: str | None = None) -> Path:
 
     Of an exercise that is the student's copy, of a chapter all of it.
     """
-    if path.resolve().parent != EXERCISES:
+    if path.parent.name != EXERCISES.name:
         return export(path, folder, site)
     folder.mkdir(parents=True, exist_ok=True)
     copied = nbformat.writes(student_copy(load(path), site)) + "\n"

@@ -10,9 +10,12 @@ from `mle_book.editions.hand_out`, and Sphinx copies no sources (`html_copy_sour
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+from typing import Any
 
 import nbformat
+from docutils import nodes
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
@@ -25,6 +28,7 @@ FOLDED = {"solution": "the solution", "check": "the checks"}
 def setup(app: Sphinx) -> None:
     """Change an exercise as it is read."""
     app.connect("source-read", fold)
+    app.connect("html-page-context", mend)
     app.add_config_value("exercises_with_solutions", with_solutions(), "env")
 
 
@@ -40,6 +44,20 @@ def fold(app: Sphinx, docname: str, source: list[str]) -> None:
         made = editions.load(path)
         shown = page(made) if with_solutions() else page_without_solutions(made)
         source[0] = nbformat.writes(shown)
+
+
+def mend(
+    app: Sphinx,
+    page: str,
+    template: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> None:
+    """Write the titles of what is folded as HTML allows them: no paragraph, a span."""
+    title = r'<p class="(collapsed|expanded) admonition-title">(.*?)</p>'
+    span = r'<span class="\1 admonition-title">\2</span>'
+    if "body" in context:
+        context["body"] = re.sub(title, span, context["body"])
 
 
 def page(made: editions.Exercise) -> NotebookNode:

@@ -1,7 +1,8 @@
-"""Figure numbers for chapters that have none: A.1, A.2, ... in the first of them."""
+"""Figure numbers for pages that have none: A.1 in the appendix, E1.1 in exercises."""
 
 from __future__ import annotations
 
+import re
 from string import ascii_uppercase
 
 from sphinx.application import Sphinx
@@ -15,11 +16,13 @@ def setup(app: Sphinx) -> None:
 
 def letter(app: Sphinx, env: BuildEnvironment) -> list[str]:
     """Put a letter in place of the missing number of a chapter."""
-    unnumbered = [
-        kinds["figure"]
-        for page, kinds in sorted(env.toc_fignumbers.items())
-        if "figure" in kinds and not env.toc_secnumbers.get(page)
-    ]
-    for chapter, figures in zip(ascii_uppercase, unnumbered, strict=False):
-        figures.update({name: (chapter, n) for name, (n,) in figures.items()})
+    letters = iter(ascii_uppercase)
+    for page, kinds in sorted(env.toc_fignumbers.items()):
+        if "figure" not in kinds or env.toc_secnumbers.get(page):
+            continue
+        exercises = re.search(r"/exercises/0*(\d+)-", page)
+        chapter = f"E{exercises[1]}" if exercises else next(letters)
+        figures = kinds["figure"]
+        for number, name in enumerate(sorted(figures, key=figures.get), start=1):
+            figures[name] = chapter, number
     return []

@@ -32,7 +32,7 @@ def add(app: Sphinx, doctree: nodes.document, page: str) -> None:
     path = Path(app.env.doc2path(page))
     if path.suffix != ".ipynb" or app.builder.format != "html":
         return
-    seconds = record.read()["seconds"].get(path.relative_to(record.ROOT).as_posix())
+    seconds = record.read()["seconds"].get(path.relative_to(app.srcdir).as_posix())
     if seconds is None:
         logger.warning("no run of it is on record: make execute", location=page)
         return
