@@ -20,8 +20,8 @@ from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
 from mle_book import editions
+from mle_book.site.times import EXERCISES
 
-FOLDER = "book/exercises/"  # of what Sphinx calls docnames
 FOLDED = {"solution": "the solution", "check": "the checks"}
 
 
@@ -40,7 +40,7 @@ def with_solutions() -> bool:
 def fold(app: Sphinx, docname: str, source: list[str]) -> None:
     """Replace the source of an exercise by what its page shows."""
     path = Path(app.env.doc2path(docname))
-    if docname.startswith(FOLDER) and path.suffix == ".ipynb":
+    if docname.startswith(EXERCISES) and path.suffix == ".ipynb":
         made = editions.load(path)
         shown = page(made) if with_solutions() else page_without_solutions(made)
         source[0] = nbformat.writes(shown)
@@ -99,7 +99,7 @@ def page_without_solutions(made: editions.Exercise) -> NotebookNode:
 def folded(cell: NotebookNode, kind: str) -> NotebookNode:
     """Fold a cell of a page, in place; return it."""
     if cell.cell_type == "markdown":
-        summary = f"<summary>Show {FOLDED[kind]}</summary>"
+        summary = "<summary>Show why</summary>"
         cell.source = f"<details>\n{summary}\n\n{cell.source}\n\n</details>"
     else:
         cell.metadata.setdefault("tags", []).append("hide-cell")

@@ -24,7 +24,7 @@ from sphinx.util.nodes import clean_astext
 
 from mle_book import repository
 from mle_book.notebooks import read
-from mle_book.site.times import reading
+from mle_book.site.times import EXERCISES, reading
 
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 LEVEL = "Undergraduate: first-year probability and some Python"
@@ -160,7 +160,7 @@ def structured(
         "isPartOf": book,
     }
     path = Path(app.env.doc2path(page))
-    if path.suffix == ".ipynb":
+    if path.suffix == ".ipynb" and not page.startswith(EXERCISES):
         resource["timeRequired"] = f"PT{reading(read(path))}M"
         resource["teaches"] = teaches(doctree)
     return resource

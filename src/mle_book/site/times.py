@@ -17,6 +17,7 @@ from mle_book.notebooks import read
 logger = logging.getLogger(__name__)
 
 # Text to work through takes more time than a story. A formula counts as a word.
+EXERCISES = "book/exercises/"
 WORDS_A_MINUTE = 110
 LINES_A_MINUTE = 12
 FORMULA = r"(?s)\$\$.*?\$\$|\$[^$]*\$"
@@ -35,6 +36,8 @@ def add(app: Sphinx, doctree: nodes.document, page: str) -> None:
     seconds = record.read()["seconds"].get(path.relative_to(app.srcdir).as_posix())
     if seconds is None:
         logger.warning("no run of it is on record: make execute", location=page)
+        return
+    if page.startswith(EXERCISES):  # they say themselves what solving takes
         return
     said = f"About {reading(read(path))} minutes to read, {running(seconds)} to run."
     title = next(doctree.findall(nodes.title))
