@@ -80,6 +80,7 @@ def execute(path: Path) -> int:
         record_timing=False,
         resources={"metadata": {"path": str(path.resolve().parent)}},
         on_cell_execute=remember,
+        extra_arguments=["--log-level=40"],  # errors: it would warn of its own sockets
     )
     try:
         client.execute()

@@ -86,7 +86,7 @@ KEPT = ("MPLBACKEND", "OMP_NUM_THREADS", "PATH", "SYSTEMROOT")
 PRELOAD = (
     *("torch", "torch.distributions", "torch.optim", "scipy.stats", "scipy.optimize"),
     *("pandas", "matplotlib.pyplot", "seaborn", "sklearn", "IPython.display"),
-    *("matplotlib_inline.backend_inline", "mle_book.grading"),
+    *("matplotlib_inline.backend_inline", "mle_book.editions"),
 )
 
 
