@@ -69,6 +69,7 @@ def choose(
     theme = _CascadingStyleSheet("_static/styles/pydata-sphinx-theme.css", priority=2)
     sheets = [each for each in context["css_files"] if used(each)]
     context["css_files"] = [basic, theme, *sheets]
+    context["has_maths"] = "<math" in body
     tags = context.get("metatags") or ""  # docutils writes a second viewport
     context["metatags"] = re.sub('<meta name="viewport"[^>]*>', "", tags)
 

@@ -6,17 +6,11 @@ it is read. Browsers and screen readers read MathML by themselves, with no netwo
 
 from __future__ import annotations
 
-from base64 import b64encode
-from pathlib import Path
-
 from docutils import nodes
 from math_core import LatexError, LatexToMathML
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
-
-SHEET = "_static/maths.css"
-FONT = "fonts/stix-two-math-subset.woff2"
 
 logger = logging.getLogger(__name__)
 converter = LatexToMathML()
@@ -25,7 +19,6 @@ converter = LatexToMathML()
 def setup(app: Sphinx) -> None:
     """Offer the math renderer that `html_math_renderer: mathml` names."""
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_display, None))
-    app.connect("build-finished", inline_font)
 
 
 def visit_inline(translator: HTML5Translator, node: nodes.math) -> None:
@@ -49,13 +42,3 @@ def mathml(node: nodes.Element, display: bool) -> str:
     except LatexError as error:
         logger.warning("cannot read the formula %r: %s", latex, error, location=node)
         return f"<code>{nodes.unescape(latex)}</code>"
-
-
-def inline_font(app: Sphinx, exception: Exception | None) -> None:
-    """Put the font into the style sheet: no formula moves the page when it arrives."""
-    if exception or app.builder.format != "html":
-        return
-    sheet = Path(app.outdir, SHEET)
-    font = b64encode((sheet.parent / FONT).read_bytes()).decode()
-    text = sheet.read_text("utf-8").replace(FONT, f"data:font/woff2;base64,{font}")
-    sheet.write_text(text, "utf-8", newline="\n")
