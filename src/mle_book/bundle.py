@@ -28,7 +28,7 @@ To read, open html/index.html in a browser: it needs no network.
 To run, open a notebook of notebooks/ in Jupyter, VS Code or Colab. Each is one file
 that needs nothing else of the book, and no network: only Python, with
 
-    pip install jupyterlab torch pandas matplotlib seaborn
+    pip install jupyterlab torch pandas matplotlib seaborn scipy
 
 The data that the chapters read are in notebooks/data/.
 
