@@ -2,7 +2,7 @@
 
 nbval compares text and passes over images. Each figure carries a description of what
 is drawn (`mle_book.figures`), stored by `make execute`; here the new one is held
-against it.
+against it. So are the numbers that an explorer takes from the chapter.
 """
 
 from collections.abc import Generator
@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from mle_book import explorers
 from mle_book.figures import described_figures, differences, stored_figures
 
 
@@ -29,5 +30,11 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
         )
         for description in stored:
             description.pop("png", None)  # of the bytes, which may differ elsewhere
-        if found := differences(stored, new):
+        found = differences(stored, new)
+        if asked := explorers.questions(item.cell):
+            client = item.parent.kernel.kc
+            reply = client.execute("", silent=True, user_expressions=asked, reply=True)
+            values = item.cell.metadata["explorer"].get("values")
+            found += differences(values, explorers.values(reply), "explorer")
+        if found:
             pytest.fail("\n".join(found[:10]), pytrace=False)

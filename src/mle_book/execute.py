@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-from mle_book import record
+from mle_book import explorers, record
 from mle_book.figures import KEY, described_figures, png_digest
 from mle_book.notebooks import NotebookError, read, replace
 
@@ -73,6 +73,12 @@ def execute(path: Path) -> int:
         nonlocal number
         number = cell_index + 1
 
+    async def feed_explorer(cell: NotebookNode, **_: object) -> None:
+        if asked := explorers.questions(cell):
+            options = {"silent": True, "user_expressions": asked, "reply": True}
+            reply = await client.kc.execute("", **options)
+            cell.metadata["explorer"]["values"] = explorers.values(reply)
+
     client = NotebookClient(
         notebook,
         kernel_name=KERNEL["name"],
@@ -80,6 +86,7 @@ def execute(path: Path) -> int:
         record_timing=False,
         resources={"metadata": {"path": str(path.resolve().parent)}},
         on_cell_execute=remember,
+        on_cell_executed=feed_explorer,
         extra_arguments=["--log-level=40"],  # errors: it would warn of its own sockets
     )
     try:
@@ -87,7 +94,7 @@ def execute(path: Path) -> int:
     except CellExecutionError as error:
         message = f"{path}: cell {number}: {error.ename}: {error.evalue}"
         raise NotebookError(f"{message}\n{error}") from error
-    except (CellTimeoutError, DeadKernelError) as error:
+    except (CellTimeoutError, DeadKernelError, NotebookError) as error:
         raise NotebookError(f"{path}: cell {number}: {error}") from error
     normalise(notebook)
     replace(path, nbformat.writes(notebook) + "\n")

@@ -38,6 +38,8 @@ KEY = "mle-normal.figure"
 # than this; a tenth of a standard deviation is about ten times as much on a page.
 TOLERANCE = 2e-3
 
+ROUNDING = 1e-9  # of other numbers: platforms differ in the last digits of a sum
+
 MISSING = -99.0  # stands for NaN and the infinite
 
 STARTUP = """
@@ -194,6 +196,9 @@ def differences(stored: object, new: object, where: str = "figure") -> list[str]
         ]
     elif isinstance(stored, list) and isinstance(new, list):
         return [f"{where}: stored {len(stored)} of them, now {len(new)}"]
+    elif isinstance(stored, float) and isinstance(new, float):
+        same = math.isclose(stored, new, rel_tol=ROUNDING, abs_tol=ROUNDING)
+        return [] if same else [f"{where}: stored {stored}, now {new}"]
     else:
         return [] if stored == new else [f"{where}: stored {stored!r}, now {new!r}"]
     return [line for name, a, b in pairs for line in differences(a, b, name)]

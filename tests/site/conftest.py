@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from http import HTTPStatus
@@ -12,7 +12,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from mle_book import browser as installed
 
@@ -89,3 +89,59 @@ def pages(html: Path) -> list[str]:
     """The path of every page, but of the one at the root, which only leads on."""
     paths = sorted(path.relative_to(html) for path in html.rglob("*.html"))
     return [p.as_posix() for p in paths if p.parts[0] not in ("_static", "index.html")]
+
+
+class Explorer:
+    """An explorer of a page, as its reader uses it."""
+
+    def __init__(self, page: Page, number: int) -> None:
+        """Go to the explorer of that number on the page, and wait until it works."""
+        self.page = page
+        self.root = page.locator("section.explorer").nth(number)
+        self.root.evaluate("(root) => root.scrollIntoView()")
+        page.locator("section.explorer-ready").nth(number).wait_for()
+
+    def control(self, name: str) -> Locator:
+        """Return a control by its name."""
+        return self.root.locator(f'[name="{name}"]')
+
+    def set(self, **values: object) -> None:
+        """Move controls, each to its value."""
+        for name, value in values.items():
+            control = self.control(name)
+            kind = control.evaluate("(control) => control.type")
+            if kind == "checkbox":
+                control.set_checked(value)
+            elif kind == "select-one":
+                control.select_option(str(value))
+            else:
+                control.fill(str(value))
+
+    def press(self, name: str) -> None:
+        """Press a button."""
+        self.control(name).click()
+
+    def text(self, name: str) -> str:
+        """Return what is shown for a number, with the minus sign of computers."""
+        shown = self.root.locator(f'[data-number="{name}"]').inner_text()
+        return shown.replace("\N{MINUS SIGN}", "-")
+
+    def number(self, name: str) -> float:
+        """Return a number that is shown."""
+        return float(self.text(name))
+
+
+@pytest.fixture
+def explore(browser: Browser, site: str) -> Iterator[Callable[..., Explorer]]:
+    """Open an explorer: its page, its number there, and options of the browser."""
+    contexts = []
+
+    def open_explorer(path: str, number: int = 0, **options: object) -> Explorer:
+        contexts.append(browser.new_context(**options))
+        page = contexts[-1].new_page()
+        page.goto(site + path)
+        return Explorer(page, number)
+
+    yield open_explorer
+    for context in contexts:
+        context.close()

@@ -13,6 +13,7 @@ from mle_book.site import (
     buttons,
     edition,
     exercises,
+    explorers,
     finding,
     icons,
     images,
@@ -26,8 +27,8 @@ from mle_book.site import (
 
 # The last three look at what the others have made, each at what the one before left.
 PARTS = (
-    *(accessible, build, buttons, edition, exercises, finding, images, maths),
-    *(numbers, offline, times, lean, styles, icons),
+    *(accessible, build, buttons, edition, exercises, explorers, finding),
+    *(images, maths, numbers, offline, times, lean, styles, icons),
 )
 
 

@@ -24,6 +24,8 @@ USED_BY = {
     "togglebutton.css": r'class="([^"]* )?(toggle|dropdown)[ "]',
     "design-tabs.js": r'class="([^"]* )?sd-tab-set[ "]',
     "sphinx-design.min.css": r'class="([^"]* )?sd-',
+    "explorers.js": 'class="explorer"',
+    "explorers.css": 'class="explorer"',
     "sphinx-thebe.js": "(?!)",  # runs cells in the page, on a server of others
     "sphinx-thebe.css": "(?!)",
 }

@@ -1,0 +1,176 @@
+/* The frame of every explorer: it loads what an explorer needs when the reader comes
+   near, joins controls, charts and numbers, and shows it once it works.
+
+   An explorer is two files. NAME.json declares controls, numbers and charts, the charts
+   in Vega-Lite; the site's extension writes them into the page. NAME.js computes:
+
+       explorers.NAME = (data) => (inputs, pressed) => ({ tables, numbers, says });
+
+   data: the numbers of the chapter, from its notebook.
+   inputs: the value of each control, by name: a number, a text, or true and false.
+   pressed: the name of the button that asks; "tick" when time does; else null.
+   tables: the rows of each table of the charts, by name.
+   numbers: the value of each number shown, by name.
+   says: a sentence for the reader, which a screen reader speaks.
+   controls (may be left out): values to put into controls, by name.
+   again (may be left out): milliseconds after which to ask again, with "tick". */
+
+"use strict";
+
+const explorers = {};
+
+{
+  const folder = new URL(".", document.currentScript.src);
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  const NEAR = "1000px"; // how far below the window an explorer begins to load
+  const PAUSE = 600; // milliseconds without a change before a slider is spoken of
+
+  // What each colour means in the whole book, as in LOOKS of mle_helpers.
+  const looks = {
+    data: { color: "#767676" },
+    truth: { color: "#000000", strokeDash: [8, 4] },
+    "closed-form": { color: "#d55e00", strokeDash: [2, 3] },
+    "gradient-fit": { color: "#0072b2" },
+  };
+  const config = {
+    autosize: { type: "fit", contains: "padding" },
+    aria: false, // the chart has one description, not one for each mark
+    font: "system-ui, sans-serif",
+    background: "transparent",
+    view: { stroke: null },
+    axis: { grid: false, labelFontSize: 13, titleFontSize: 14, titleFontWeight: "normal" },
+    style: looks,
+  };
+
+  const loaded = {};
+
+  function load(file) {
+    loaded[file] ??= new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = new URL(file, folder);
+      script.onload = resolve;
+      script.onerror = () => reject(new Error(`${file} cannot be loaded`));
+      document.head.append(script);
+    });
+    return loaded[file];
+  }
+
+  async function draw(place, spec) {
+    const compiled = vegaLite.compile({ config, ...spec }).spec;
+    const view = new vega.View(vega.parse(compiled), {
+      container: place,
+      renderer: "svg",
+    });
+    await view.runAsync();
+    return { view, tables: new Set(compiled.data.map((each) => each.name)) };
+  }
+
+  // Draw beside an entry of the key how that looks in the charts.
+  function swatch(entry) {
+    const { color, strokeDash = [] } = looks[entry.dataset.look];
+    entry.insertAdjacentHTML(
+      "afterbegin",
+      `<svg width="32" height="8" aria-hidden="true"><path d="M0 4H32" stroke="${color}"
+        stroke-width="3" stroke-dasharray="${strokeDash}"/></svg> `,
+    );
+  }
+
+  function value(control) {
+    if (control.type === "checkbox") return control.checked;
+    return control.type === "range" ? control.valueAsNumber : control.value;
+  }
+
+  async function start(root) {
+    const { name, data, charts: specs } = JSON.parse(
+      root.querySelector("script").textContent,
+    );
+    await load("vega.min.js");
+    await Promise.all([load("vega-lite.min.js"), load(`${name}.js`)]);
+
+    const form = root.querySelector("form");
+    const controls = [...form.querySelectorAll("input, select")];
+    root.querySelectorAll("[data-look]").forEach(swatch);
+    const says = root.querySelector(".explorer-says");
+    const places = root.querySelectorAll(".explorer-chart");
+    const charts = await Promise.all(specs.map((spec, i) => draw(places[i], spec)));
+    const ask = explorers[name](data);
+    let next, speech;
+
+    function inputs() {
+      return Object.fromEntries(controls.map((each) => [each.name, value(each)]));
+    }
+
+    function set(values) {
+      for (const control of controls) {
+        if (!(control.name in values)) continue;
+        const property = control.type === "checkbox" ? "checked" : "value";
+        control[property] = values[control.name];
+      }
+    }
+
+    function label() {
+      for (const control of controls) {
+        const output = control.parentElement.querySelector("output");
+        if (output) output.textContent = control.value;
+      }
+    }
+
+    async function show(pressed) {
+      clearTimeout(next);
+      let answer = ask(inputs(), pressed);
+      // Who asked for less motion sees the end at once.
+      while (answer.again && still.matches) answer = ask(inputs(), "tick");
+      if (answer.again) next = setTimeout(show, answer.again, "tick");
+      set(answer.controls ?? {});
+      label();
+      for (const [key, number] of Object.entries(answer.numbers)) {
+        root.querySelector(`[data-number="${key}"]`).textContent = format(number);
+      }
+      clearTimeout(speech);
+      if (!answer.again) {
+        speech = setTimeout(() => (says.textContent = answer.says), pressed ? 0 : PAUSE);
+      }
+      await Promise.all(
+        charts.map(({ view, tables }) => {
+          for (const [key, rows] of Object.entries(answer.tables)) {
+            if (tables.has(key)) view.data(key, rows);
+          }
+          return view.runAsync();
+        }),
+      );
+    }
+
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("input", () => show(null));
+    form.addEventListener("click", ({ target }) => {
+      if (target.type === "button") show(target.name);
+    });
+    await show("start");
+    await Promise.all(charts.map(({ view }) => view.resize().runAsync())); // axes are known
+    root.classList.add("explorer-ready");
+  }
+
+  function format(number) {
+    if (typeof number === "string") return number;
+    if (!Number.isFinite(number)) return String(number);
+    const size = Math.abs(number);
+    const digits = size >= 1e6 || (size < 1e-4 && size > 0) ? "e" : "f";
+    const text = digits === "e" ? number.toExponential(4) : number.toFixed(4);
+    return text.replace("-", "\u2212");
+  }
+
+  const near = new IntersectionObserver(
+    (entries) => {
+      for (const { isIntersecting, target } of entries) {
+        if (!isIntersecting) continue;
+        near.unobserve(target);
+        start(target).catch((error) => {
+          target.classList.add("explorer-failed");
+          console.warn(error);
+        });
+      }
+    },
+    { rootMargin: NEAR },
+  );
+  document.querySelectorAll(".explorer").forEach((each) => near.observe(each));
+}

@@ -1,0 +1,76 @@
+"""Figures that answer: under the figure of a cell, the explorer that its metadata name.
+
+An explorer is declared in `book/_assets/explorers/NAME.json` (controls, numbers,
+charts) and computed by `NAME.js` beside it; `explorers.js` says how. The metadata of a cell,
+
+    "explorer": {"name": "density", "data": {"sample": "data"}, "values": {...}}
+
+name it, and what of the chapter it works on: `mle_book.explorers` stores that. They may
+also tell from where controls `"start"`, by name. Everything a page needs is in the page
+or loaded from the site, so that it opens from a disk, too.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+
+from mle_book.repository import ROOT
+
+FOLDER = ROOT / "book/_assets/explorers"
+
+
+def setup(app: Sphinx) -> None:
+    """Add the explorers to the pages; `lean` leaves the files out of the others."""
+    app.add_js_file("explorers/explorers.js")
+    app.add_css_file("explorers/explorers.css")
+    app.connect("doctree-read", add_explorers)
+
+
+def add_explorers(app: Sphinx, doctree: nodes.document) -> None:
+    """Put each explorer after the cell that names it."""
+    for cell in list(doctree.findall(nodes.container)):
+        metadata = cell.get("cell_metadata", {}).get("explorer")
+        if cell.get("nb_element") == "cell_code" and metadata:
+            html = explorer(app, **metadata)
+            cell.parent.insert(
+                cell.parent.index(cell) + 1, nodes.raw("", html, format="html")
+            )
+            app.env.note_dependency(str(FOLDER / f"{metadata['name']}.json"))
+
+
+def explorer(
+    app: Sphinx,
+    name: str,
+    data: dict[str, str],
+    values: dict[str, Any] | None = None,
+    start: dict[str, Any] | None = None,
+) -> str:
+    """Return the HTML of an explorer, hidden until its script has drawn it.
+
+    Args:
+        app: Whose templates are used.
+        name: Which explorer.
+        data: What it works on, as expressions of the chapter, by name.
+        values: What those expressions gave.
+        start: Where its controls stand at first, by name, if not where declared.
+    """
+    path = FOLDER / f"{name}.json"
+    if not path.is_file():
+        known = sorted(each.stem for each in FOLDER.glob("*.json"))
+        raise ExtensionError(f"no explorer {name!r}; there are {known}")
+    if values is None or values.keys() != data.keys():
+        raise ExtensionError(f"explorer {name!r} has not its data; run: make execute")
+    declared = json.loads(path.read_text("utf-8"))
+    specs = [chart["spec"] for chart in declared["charts"]]
+    script = json.dumps({"name": name, "data": values, "charts": specs})
+    context = {
+        **declared,
+        "start": start or {},
+        "script": script.replace("<", r"\u003c"),
+    }
+    return app.builder.templates.render("explorer.html", context)
