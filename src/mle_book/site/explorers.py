@@ -1,7 +1,8 @@
 """Figures that answer: under the figure of a cell, the explorer that its metadata name.
 
 An explorer is declared in `book/_assets/explorers/NAME.json` (controls, numbers,
-charts) and computed by `NAME.js` beside it; `explorers.js` says how. The metadata of a cell,
+charts) and computed by `NAME.js` beside it; `explorers.js` says how. The metadata of a
+cell,
 
     "explorer": {"name": "density", "data": {"sample": "data"}, "values": {...}}
 
