@@ -98,6 +98,18 @@ def edited_description(cell: NotebookNode, notebook: NotebookNode) -> bool:
     return True
 
 
+def explorer_number(cell: NotebookNode, notebook: NotebookNode) -> bool:
+    """Change a number that an explorer was given, in its seventh digit."""
+    values = cell.metadata.get("explorer", {}).get("values", {})
+    if not values:
+        return False
+    holder, key = values, next(iter(values))
+    while isinstance(holder[key], list):
+        holder, key = holder[key], 0
+    holder[key] *= 1.000001
+    return True
+
+
 def shown_source(cell: NotebookNode, notebook: NotebookNode) -> bool:
     """Let the helper that is shown differ from the helper that is called."""
     shown = [o.data for o in cell.outputs if "text/markdown" in o.get("data", {})]
@@ -192,6 +204,7 @@ FAULTS = [
     Fault("a lost figure", "02", lost_figure, r"Unexpected output.*text/plain"),
     Fault("a swapped figure", "02", other_figure, "figure 0, axes"),
     Fault("an edited description", "02", edited_description, "figure 0, axes 0, x lim"),
+    Fault("a number of an explorer", "02", explorer_number, r"explorer, \w+: stored"),
     Fault(
         "a removed seed",
         "01",

@@ -43,6 +43,28 @@ def test_second_run_changes_no_byte(tmp_path: Path) -> None:
     assert two.metadata == {"tags": ["raises-exception"]}
 
 
+def test_explorer_is_given_its_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "a.ipynb", "import torch\nx = torch.tensor([1.0, 2.5])", "")
+    notebook = nbformat.read(path, as_version=4)
+    asked = {"x": "x", "top": "x.max()", "n": "len(x)"}
+    notebook.cells[0].metadata["explorer"] = {"name": "density", "data": asked}
+    nbformat.write(notebook, path)
+    assert execute.main([str(path)]) == 0
+    first = nbformat.read(path, as_version=4).cells[0]
+    given = {"x": [1.0, 2.5], "top": 2.5, "n": 2}
+    assert first.metadata["explorer"]["values"] == given
+    assert not first.outputs
+
+    notebook.cells[0].metadata["explorer"]["data"]["top"] = "y.max()"
+    nbformat.write(notebook, path)
+    before = path.read_bytes()
+    assert execute.main([str(path)]) == 1
+    assert path.read_bytes() == before
+    assert "cell 1: explorer: top: NameError: name 'y' is" in capsys.readouterr().err
+
+
 def test_failing_cell_leaves_the_file_and_the_others_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

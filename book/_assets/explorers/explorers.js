@@ -34,7 +34,6 @@ const explorers = {};
   };
   const config = {
     autosize: { type: "fit", contains: "padding" },
-    aria: false, // the chart has one description, not one for each mark
     font: "system-ui, sans-serif",
     background: "transparent",
     view: { stroke: null },
@@ -56,11 +55,11 @@ const explorers = {};
   }
 
   async function draw(place, spec) {
+    const container = document.createElement("div");
+    container.ariaHidden = "true"; // a chart has one description, not one for each mark
+    place.append(container);
     const compiled = vegaLite.compile({ config, ...spec }).spec;
-    const view = new vega.View(vega.parse(compiled), {
-      container: place,
-      renderer: "svg",
-    });
+    const view = new vega.View(vega.parse(compiled), { container, renderer: "svg" });
     await view.runAsync();
     return { view, tables: new Set(compiled.data.map((each) => each.name)) };
   }
@@ -110,8 +109,8 @@ const explorers = {};
 
     function label() {
       for (const control of controls) {
-        const output = control.parentElement.querySelector("output");
-        if (output) output.textContent = control.value;
+        const shown = control.parentElement.querySelector(".explorer-value");
+        if (shown) shown.textContent = control.value.replace("-", "\u2212");
       }
     }
 
