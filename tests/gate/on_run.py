@@ -170,6 +170,7 @@ SHIFT = r"\1(\2 + 0.1 * \2.std(correction=0))"
 WIDER = "plt.xlim(right=plt.xlim()[1] + 0.05 * sum(map(abs, plt.xlim())))\nplt.show()"
 
 FAULTS = [
+    Fault("a number of an explorer", "05", explorer_number, r"explorer, .*: stored"),
     Fault("the last digit of an output", EVERY, last_digit, "mismatch 'stdout'"),
     Fault("a digit of a table", "01 05", table_digit, "mismatch 'text/html'"),
     Fault("an output line deleted", "01 02 03 04 06", lost_line, "mismatch 'stdout'"),
@@ -204,7 +205,6 @@ FAULTS = [
     Fault("a lost figure", "02", lost_figure, r"Unexpected output.*text/plain"),
     Fault("a swapped figure", "02", other_figure, "figure 0, axes"),
     Fault("an edited description", "02", edited_description, "figure 0, axes 0, x lim"),
-    Fault("a number of an explorer", "02", explorer_number, r"explorer, \w+: stored"),
     Fault(
         "a removed seed",
         "01",
