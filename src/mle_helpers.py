@@ -7,6 +7,8 @@ Budget, held by a test: at most 400 non-blank lines, twelve public names, and no
 function body over 30 lines. Every function is shown in a chapter before it is used.
 """
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -105,7 +107,7 @@ def negative_log_likelihood(distribution: Distribution, data: Tensor) -> Tensor:
         data: Samples, shape `(n, *b, *e)`, float32 or float64.
 
     Returns:
-        A scalar: the sum over all samples, in nats.
+        The sum over all samples, a scalar, in nats.
 
     Raises:
         TypeError: `data` is not a real floating-point tensor.
