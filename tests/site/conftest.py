@@ -130,6 +130,12 @@ class Explorer:
         """Return a number that is shown."""
         return float(self.text(name))
 
+    def matrix(self, name: str) -> list[list[float]]:
+        """Return a matrix that is shown, as its rows."""
+        rows = self.root.locator(f'[data-number="{name}"] mtr').all()
+        texts = [row.locator("mn").all_text_contents() for row in rows]
+        return [[float(x.replace("\N{MINUS SIGN}", "-")) for x in row] for row in texts]
+
 
 @pytest.fixture
 def explore(browser: Browser, site: str) -> Iterator[Callable[..., Explorer]]:

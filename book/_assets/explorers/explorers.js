@@ -10,10 +10,16 @@
    inputs: the value of each control, by name: a number, a text, or true and false.
    pressed: the name of the button that asks; "tick" when time does; else null.
    tables: the rows of each table of the charts, by name.
-   numbers: the value of each number shown, by name.
+   numbers: the value of each number shown, by name: a number, a text, or a matrix, as
+   a list of its rows.
    says: a sentence for the reader, which a screen reader speaks.
    controls (may be left out): values to put into controls, by name.
-   again (may be left out): milliseconds after which to ask again, with "tick". */
+   again (may be left out): milliseconds after which to ask again, with "tick".
+
+   In NAME.json, a range that "needs" a check is disabled without it. A number that is a
+   "matrix" has room for two rows. A chart that is "square" has a square place; one
+   parameter keeps what is drawn in it square, too:
+   "params": [{ "name": "height", "expr": "width" }], with "autosize": "fit-x". */
 
 "use strict";
 
@@ -23,6 +29,7 @@ const explorers = {};
   const folder = new URL(".", document.currentScript.src);
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   const NEAR = "1000px"; // how far below the window an explorer begins to load
+  const SETTLE = 100; // milliseconds without a change before charts take their size
   const PAUSE = 600; // milliseconds without a change before a slider is spoken of
 
   // What each colour means in the whole book, as in LOOKS of mle_helpers.
@@ -109,6 +116,8 @@ const explorers = {};
 
     function label() {
       for (const control of controls) {
+        const { needs } = control.dataset;
+        control.disabled = Boolean(needs) && !form.elements[needs].checked;
         const shown = control.parentElement.querySelector(".explorer-value");
         if (shown) shown.textContent = control.value.replace("-", "\u2212");
       }
@@ -123,7 +132,7 @@ const explorers = {};
       set(answer.controls ?? {});
       label();
       for (const [key, number] of Object.entries(answer.numbers)) {
-        root.querySelector(`[data-number="${key}"]`).textContent = format(number);
+        write(root.querySelector(`[data-number="${key}"]`), number);
       }
       clearTimeout(speech);
       if (!answer.again) {
@@ -147,6 +156,25 @@ const explorers = {};
     await show("start");
     await Promise.all(charts.map(({ view }) => view.resize().runAsync())); // axes are known
     root.classList.add("explorer-ready");
+    // Charts follow the window, whose size may change before side bars have moved.
+    let settled;
+    new ResizeObserver(() => {
+      clearTimeout(settled);
+      settled = setTimeout(() => dispatchEvent(new Event("resize")), SETTLE);
+    }).observe(root.querySelector(".explorer-charts"));
+  }
+
+  // A matrix is written as maths, which screen readers tell row by row.
+  function write(place, number) {
+    if (!Array.isArray(number)) {
+      place.textContent = format(number);
+      return;
+    }
+    const rows = number.map((row) => {
+      const cells = row.map((each) => `<mtd><mn>${format(each)}</mn></mtd>`);
+      return `<mtr>${cells.join("")}</mtr>`;
+    });
+    place.innerHTML = `<math><mtable>${rows.join("")}</mtable></math>`;
   }
 
   function format(number) {
