@@ -430,13 +430,11 @@ def _check_start(family: Family, start: Tensors, known: Tensors, data: Tensor) -
         _check_samples(family(**start, **known, validate_args=True), data)
 
 
-def _transform(
-    family: Family, name: str, value: Tensor, chosen: tfm.Transform | None
-) -> tfm.Transform:
+def _transform(family: Family, name: str, value: Tensor, own: object) -> tfm.Transform:
     """Return the transform that a learned parameter comes back through, or raise."""
     constraint = family.arg_constraints[name]
     try:
-        transform = _default_transform(constraint) if chosen is None else chosen
+        transform = _default_transform(constraint) if own is None else own
     except NotImplementedError as error:
         raise TypeError(f"{family.__name__} needs {name!r} fixed: {error}") from error
     if not isinstance(transform, tfm.Transform):
@@ -491,10 +489,11 @@ def plot_contours(distribution: MultivariateNormal, ax: Axes, **look: Any) -> Ax
     if not isinstance(ax, Axes):
         raise TypeError(f"ax must be a matplotlib Axes, not {ax!r}")
     _check_bivariate(distribution)
-    loc, scale_tril = distribution.loc.detach(), distribution.scale_tril.detach()
-    angle = torch.linspace(0, 2 * torch.pi, 201).to(loc)
+    loc = distribution.loc.detach().cpu().double()
+    scale_tril = distribution.scale_tril.detach().cpu().double()
+    angle = torch.linspace(0, 2 * torch.pi, 201, dtype=torch.float64)
     circle = torch.stack([angle.cos(), angle.sin()])
     for radius, label in ((1, look.pop("label", None)), (2, None)):
-        x, y = (loc[:, None] + radius * scale_tril @ circle).cpu()
+        x, y = loc[:, None] + radius * scale_tril @ circle
         ax.plot(x, y, **{**look, "marker": "", "label": label})
     return ax
