@@ -354,7 +354,7 @@ def _blaming(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise ValueError(f"{what}: {error}") from error
+        raise ValueError(f"{what}: {error!s:.500}") from error
 
 
 def _check_data(data: Tensor, ndim: int | None = None, name: str = "data") -> None:
