@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from torch import Tensor, distributions, optim
@@ -123,6 +123,9 @@ things = st.sampled_from(
         pd.Series([1.0, 2.0]),
         Normal,
         Normal(0.0, 1.0),
+        Distribution,
+        distributions.Uniform,
+        distributions.Wishart,
         transforms.ExpTransform(),
         transforms.StickBreakingTransform(),
         transforms.LowerCholeskyTransform(),
@@ -196,6 +199,7 @@ def likely(distribution: Distribution, n: int) -> Tensor:
         return distribution.sample((n,)).double()
 
 
+@settings(max_examples=100)
 @given(st.data())
 def test_negative_log_likelihood(data: st.DataObject) -> None:
     family = data.draw(st.sampled_from(FAMILIES))
@@ -233,6 +237,7 @@ def counted(family: type[Distribution], most: int) -> type[Distribution]:
 OPTIMIZERS = [optim.LBFGS, optim.SGD, optim.Adam, optim.RMSprop, optim.Adagrad]
 
 
+@settings(max_examples=100)
 @given(st.data())
 def test_fit(data: st.DataObject) -> None:
     draw = data.draw
