@@ -10,7 +10,8 @@ function body over 30 lines. Every function is shown in a chapter before it is u
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -349,29 +350,37 @@ def _default_transform(constraint: constraints.Constraint) -> tfm.Transform:
 # --- checks --------------------------------------------------------------------------
 
 
-def _check_data(data: Tensor, ndim: int | None = None) -> None:
+@contextmanager
+def _blaming(what: str) -> Iterator[None]:
+    """Turn any error into one that says first what was wrong with the input."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(f"{what}: {error!s:.500}") from error
+
+
+def _check_data(data: Tensor, ndim: int | None = None, name: str = "data") -> None:
     """Raise unless `data` are finite real samples, with `ndim` dimensions if given."""
     if not isinstance(data, Tensor):
-        raise TypeError(f"data must be a torch.Tensor, not {type(data).__name__}")
+        raise TypeError(f"{name} must be a torch.Tensor, not {type(data).__name__}")
     if data.dtype not in (torch.float32, torch.float64):
-        raise TypeError(f"data must be torch.float32 or float64, not {data.dtype}")
+        raise TypeError(f"{name} must be torch.float32 or float64, not {data.dtype}")
+    if data.is_nested or data.is_meta or data.layout is not torch.strided:
+        raise TypeError(f"{name} must be a dense tensor of numbers, not {data!r}")
     shape = tuple(data.shape)
-    if ndim not in (None, data.dim()):
-        wanted = "(n,)" if ndim == 1 else "(n, d)"
-        raise ValueError(f"data must have shape {wanted}, not {shape}")
+    if ndim and data.dim() != ndim:
+        raise ValueError(f"{name} must have shape (n,{' d' * (ndim > 1)}), not {shape}")
     if data.dim() == 0 or data.numel() == 0:
-        raise ValueError(f"data must hold samples, but its shape is {shape}")
+        raise ValueError(f"{name} must hold samples, but its shape is {shape}")
     if bad := int((~data.isfinite()).sum()):
-        raise ValueError(f"data must be finite, but {bad} of {data.numel()} are not")
+        raise ValueError(f"{name} must be finite, but {bad} of {data.numel()} are not")
 
 
 def _check_varies(data: Tensor) -> None:
     """Raise if a column of `data` is constant: its most likely scale would be 0."""
     if (constant := (data == data[0]).all(dim=0)).any():
-        where = f"column {int(constant.int().argmax())}" if data.dim() == 2 else "data"
-        raise ValueError(
-            f"data must vary, but {where} is constant: its scale would be 0"
-        )
+        it = f"column {int(constant.int().argmax())}" if data.dim() == 2 else "data"
+        raise ValueError(f"data must vary, but {it} is constant: its scale would be 0")
 
 
 def _check_samples(distribution: Distribution, data: Tensor) -> None:
@@ -383,32 +392,32 @@ def _check_samples(distribution: Distribution, data: Tensor) -> None:
     if tuple(data.shape[1:]) != sample:
         got, wanted = tuple(data.shape), str(("n", *sample)).replace("'", "")
         raise ValueError(f"data must have shape {wanted} for this {name}, not {got}")
-    outside = ~distribution.support.check(data)
-    if outside.any():
-        first = int(outside.reshape(len(data), -1).any(dim=1).int().argmax())
-        wanted = f"data must be in the support of {name}, {distribution.support}"
-        raise ValueError(f"{wanted}, but sample {first} is {data[first].tolist()}")
+    with _blaming(f"data must be samples that this {name} could give"):
+        outside = ~distribution.support.check(data)
+        if outside.any():
+            k = int(outside.reshape(len(data), -1).any(dim=1).int().argmax())
+            found = f"sample {k} is {data[k].tolist()}"
+            raise ValueError(f"{found}, outside the support {distribution.support}")
+        if distribution.log_prob(data[:1]).isnan().any():
+            raise ValueError("the density of sample 0 is nan")
 
 
 def _as_tensors(where: str, values: Options, family: Family, data: Tensor) -> Tensors:
     """Return the parameters in `values` as tensors like `data`, or raise."""
-    is_family = isinstance(family, type) and issubclass(family, Distribution)
-    allowed = family.arg_constraints if is_family else None
-    if not (isinstance(allowed, dict) and allowed):
-        raise TypeError(f"family must be a class with constraints, not {family!r}")
+    if not (isinstance(family, type) and issubclass(family, Distribution)):
+        raise TypeError(f"family must be a class of distributions, not {family!r}")
     if not isinstance(values, Mapping):
         raise TypeError(f"{where} must map names to values, not be {values!r}")
-    tensors = {}
+    allowed, tensors = family.arg_constraints, {}
+    if not (isinstance(allowed, dict) and allowed):
+        raise TypeError(f"family {family.__name__} does not constrain {list(values)}")
     for name, value in values.items():
         if name not in allowed:
             raise ValueError(f"{where} names {name!r}, not one of {list(allowed)}")
-        try:
+        with _blaming(f"{where}[{name!r}] must be finite real numbers, not {value!r}"):
             tensor = torch.as_tensor(value, dtype=data.dtype, device=data.device)
-        except (TypeError, ValueError, RuntimeError) as error:
-            message = f"{where}[{name!r}] must be real numbers, not {value!r}"
-            raise ValueError(message) from error
-        if not tensor.isfinite().all():
-            raise ValueError(f"{where}[{name!r}] must be finite, not {tensor.tolist()}")
+            if torch.as_tensor(value).is_complex() or not tensor.isfinite().all():
+                raise ValueError(f"some are complex or not finite in {data.dtype}")
         tensors[name] = tensor.detach().clone()
     return tensors
 
@@ -419,34 +428,35 @@ def _check_start(family: Family, start: Tensors, known: Tensors, data: Tensor) -
         raise ValueError("init must name at least one parameter to learn, not be empty")
     if both := sorted(start.keys() & known):
         raise ValueError(f"{both} must be in init or in fixed, not in both")
-    try:
-        distribution = family(**start, **known, validate_args=True)
-        _check_samples(distribution, data)
-        distribution.log_prob(data[:1])
-    except (TypeError, ValueError, RuntimeError) as error:
-        found = f"init and fixed do not make a {family.__name__} for the data"
-        raise ValueError(f"{found}: {error}") from error
+    with _blaming(f"init and fixed do not make a {family.__name__} for the data"):
+        _check_samples(family(**start, **known, validate_args=True), data)
 
 
-def _transform(
-    family: Family, name: str, value: Tensor, chosen: tfm.Transform | None
-) -> tfm.Transform:
+def _transform(family: Family, name: str, value: Tensor, own: object) -> tfm.Transform:
     """Return the transform that a learned parameter comes back through, or raise."""
     constraint = family.arg_constraints[name]
     try:
-        transform = chosen or _default_transform(constraint)
+        transform = _default_transform(constraint) if own is None else own
     except NotImplementedError as error:
-        message = f"fit cannot learn {name!r} of {family.__name__}, only hold it fixed"
-        raise TypeError(f"{message}: no transform to {constraint}") from error
+        raise TypeError(f"{family.__name__} needs {name!r} fixed: {error}") from error
     if not isinstance(transform, tfm.Transform):
         raise TypeError(f"transforms[{name!r}] must be a Transform, not {transform!r}")
     edges = [getattr(constraint, end, None) for end in ("lower_bound", "upper_bound")]
     at_edge = any(edge is not None and (value == edge).any() for edge in edges)
-    inside = transform.codomain.check(value).all() and not at_edge
-    if not (inside and transform.inv(value).isfinite().all()):
-        message = f"init[{name!r}] must lie inside the range of {transform}"
-        raise ValueError(f"{message}, not at or past its edge: {value.tolist()}")
+    with _blaming(f"init[{name!r}] must lie in the range of {transform}, not {value}"):
+        inside = value.dim() >= transform.codomain.event_dim and not at_edge
+        inside = inside and transform.codomain.check(value).all()
+        if not (inside and transform.inv(value).isfinite().all()):
+            raise ValueError("it lies at or past an edge")
     return transform
+
+
+def _check_bivariate(distribution: Distribution) -> None:
+    """Raise unless `distribution` is a bivariate normal of finite parameters."""
+    with _blaming(f"distribution must be a bivariate normal, not {distribution!r}"):
+        if (got := tuple(distribution.loc.shape)) != (2,):
+            raise ValueError(f"its loc must have shape (2,), not {got}")
+        _check_data(distribution.loc + distribution.scale_tril, name="its parameters")
 
 
 # --- plotting ------------------------------------------------------------------------
@@ -468,7 +478,8 @@ def plot_contours(distribution: MultivariateNormal, ax: Axes, **look: Any) -> Ax
         look: How the lines look, such as `**LOOKS["truth"]`.
 
     Raises:
-        ValueError: `distribution` is not bivariate.
+        TypeError: `ax` is not an `Axes`.
+        ValueError: `distribution` is not a bivariate normal of finite parameters.
 
     Example:
         >>> import matplotlib.pyplot as plt
@@ -477,12 +488,14 @@ def plot_contours(distribution: MultivariateNormal, ax: Axes, **look: Any) -> Ax
 
     Source: the ellipse at distance r is `loc + r L u`, u on the unit circle.
     """
-    if (got := tuple(distribution.loc.shape)) != (2,):
-        raise ValueError(f"distribution must have a loc of shape (2,), not {got}")
-    loc, scale_tril = distribution.loc.detach(), distribution.scale_tril.detach()
-    angle = torch.linspace(0, 2 * torch.pi, 201).to(loc)
+    if not isinstance(ax, Axes):
+        raise TypeError(f"ax must be a matplotlib Axes, not {ax!r}")
+    _check_bivariate(distribution)
+    loc = distribution.loc.detach().cpu().double()
+    scale_tril = distribution.scale_tril.detach().cpu().double()
+    angle = torch.linspace(0, 2 * torch.pi, 201, dtype=torch.float64)
     circle = torch.stack([angle.cos(), angle.sin()])
     for radius, label in ((1, look.pop("label", None)), (2, None)):
-        x, y = (loc[:, None] + radius * scale_tril @ circle).cpu()
+        x, y = loc[:, None] + radius * scale_tril @ circle
         ax.plot(x, y, **{**look, "marker": "", "label": label})
     return ax
