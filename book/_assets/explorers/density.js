@@ -5,29 +5,37 @@
 explorers.density = ({ sample }) => {
   const n = sample.length;
   const WIDTH = 0.5; // of a bin
-  const grid = Array.from({ length: 201 }, (_, i) => -3 + i / 20);
+  const xs = Array.from({ length: 201 }, (_, i) => -3 + i / 20);
+  const locs = Array.from({ length: 121 }, (_, i) => -1 + i / 20);
 
-  function logDensity(x, loc, scale) {
+  function logDensity(x, { loc, scale }) {
     const z = (x - loc) / scale;
     return -0.5 * z * z - Math.log(scale) - 0.5 * Math.log(2 * Math.PI);
   }
 
-  function curve({ loc, scale }) {
-    return grid.map((x) => ({ x, density: Math.exp(logDensity(x, loc, scale)) }));
+  function curve(normal) {
+    return xs.map((x) => ({ x, density: Math.exp(logDensity(x, normal)) }));
   }
 
   // The sum of the log-densities of the first 0, 1, ..., n samples.
-  function running({ loc, scale }) {
+  function running(normal) {
     let sum = 0;
     const rows = sample.map((x, i) => {
-      sum += logDensity(x, loc, scale);
+      sum += logDensity(x, normal);
       return { n: i + 1, sum };
     });
     return [{ n: 0, sum: 0 }, ...rows];
   }
 
-  function at({ loc, scale }) {
-    return `μ ${loc.toFixed(4)}, σ ${scale.toFixed(4)}`;
+  function total(normal) {
+    return sample.reduce((sum, x) => sum + logDensity(x, normal), 0);
+  }
+
+  // What is drawn of a density: where it stands, its curve, and how its sum runs.
+  function drawn(normal) {
+    const density = Math.exp(logDensity(normal.loc, normal));
+    const place = [{ ...normal, density, n }];
+    return { place, curve: curve(normal), running: running(normal) };
   }
 
   const bins = new Map();
@@ -41,44 +49,51 @@ explorers.density = ({ sample }) => {
   const loc = sample.reduce((sum, x) => sum + x, 0) / n;
   const square = sample.reduce((sum, x) => sum + (x - loc) ** 2, 0) / n;
   const top = { loc, scale: Math.sqrt(square) };
-  const topRows = running(top);
+  top.total = total(top);
+  const nothing = { place: [], curve: [], running: [] };
   let best = { total: -Infinity };
 
-  return (here, pressed) => {
-    const rows = running(here);
-    const total = rows[n].sum;
+  return ({ loc, scale, maximum }, pressed) => {
+    const here = { loc, scale, total: total({ loc, scale }) };
+    if (pressed === "forget" || here.total > best.total) best = here;
     const points = sample.map((x) => {
-      const log = logDensity(x, here.loc, here.scale);
+      const log = logDensity(x, here);
       return { x, log, density: Math.exp(log) };
     });
-    if (pressed === "forget" || total > best.total) {
-      best = { loc: here.loc, scale: here.scale, total, rows };
-    }
-    const below = best.total - total;
+    const [mine, former] = [drawn(here), drawn(best)];
+    const highest = maximum ? drawn(top) : nothing;
+    const below = best.total - here.total;
     const place =
       below > 0 ? `${below.toFixed(2)} nats below the best so far` : "the best so far";
-    const gap = `, ${(topRows[n].sum - total).toFixed(2)} below the maximum`;
+    const gap = ` and ${(top.total - here.total).toFixed(2)} below the maximum`;
     return {
       tables: {
         points,
         bins: [...bins.values()],
-        curve: curve(here),
-        running: rows,
-        best: best.rows,
-        top: here.maximum ? topRows : [],
-        top_curve: here.maximum ? curve(top) : [],
+        curve: mine.curve,
+        best_curve: former.curve,
+        top_curve: highest.curve,
+        over_loc: locs.map((loc) => ({ loc, total: total({ loc, scale }) })),
+        here: mine.place,
+        best: former.place,
+        top: highest.place,
+        running: mine.running,
+        best_running: former.running,
+        top_running: highest.running,
       },
       numbers: {
-        log_likelihood: total,
-        best: best.total,
-        best_at: at(best),
+        log_likelihood: here.total,
         lowest: Math.min(...points.map(({ log }) => log)),
-        top: here.maximum ? topRows[n].sum : "not shown",
-        top_at: here.maximum ? at(top) : "not shown",
+        best: best.total,
+        best_loc: best.loc,
+        best_scale: best.scale,
+        top: maximum ? top.total : "hidden",
+        top_loc: maximum ? top.loc : "hidden",
+        top_scale: maximum ? top.scale : "hidden",
       },
       says:
-        `At location ${here.loc} and scale ${here.scale} the log-likelihood is ` +
-        `${total.toFixed(2)} nats, ${place}${here.maximum ? gap : ""}.`,
+        `At location ${loc} and scale ${scale} the log-likelihood is ` +
+        `${here.total.toFixed(2)} nats, ${place}${maximum ? gap : ""}.`,
     };
   };
 };

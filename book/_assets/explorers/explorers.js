@@ -119,7 +119,7 @@ const explorers = {};
         const { needs } = control.dataset;
         control.disabled = Boolean(needs) && !form.elements[needs].checked;
         const shown = control.parentElement.querySelector(".explorer-value");
-        if (shown) shown.textContent = control.value.replace("-", "\u2212");
+        if (shown) shown.textContent = minus(control.value);
       }
     }
 
@@ -136,7 +136,8 @@ const explorers = {};
       }
       clearTimeout(speech);
       if (!answer.again) {
-        speech = setTimeout(() => (says.textContent = answer.says), pressed ? 0 : PAUSE);
+        const speak = () => (says.textContent = minus(answer.says));
+        speech = setTimeout(speak, pressed ? 0 : PAUSE);
       }
       await Promise.all(
         charts.map(({ view, tables }) => {
@@ -177,13 +178,17 @@ const explorers = {};
     place.innerHTML = `<math><mtable>${rows.join("")}</mtable></math>`;
   }
 
+  // Put minus signs before numbers where there are hyphens.
+  function minus(text) {
+    return text.replace(/-(?=\d)/g, "\u2212");
+  }
+
   function format(number) {
-    if (typeof number === "string") return number;
+    if (typeof number === "string") return minus(number);
     if (!Number.isFinite(number)) return String(number);
     const size = Math.abs(number);
     const digits = size >= 1e6 || (size < 1e-4 && size > 0) ? "e" : "f";
-    const text = digits === "e" ? number.toExponential(4) : number.toFixed(4);
-    return text.replace("-", "\u2212");
+    return minus(digits === "e" ? number.toExponential(4) : number.toFixed(4));
   }
 
   const near = new IntersectionObserver(
