@@ -13,7 +13,7 @@ explorers.samples = ({ loc, scale, seed }) => {
   const EACH = 100; // samples that play draws of each size, in PARTS
   const PARTS = 5;
   const PAUSE = 150; // milliseconds between parts
-  const ENOUGH = 10; // estimates to speak of their spread
+  const ENOUGH = 10; // estimates, to speak of their spread
 
   // --- Random numbers ---
 
@@ -116,10 +116,10 @@ explorers.samples = ({ loc, scale, seed }) => {
 
   const estimates = {
     mean,
-    "variance (dividing by n)": variance(0),
-    "variance (dividing by n − 1)": variance(1),
-    "standard deviation (dividing by n)": deviation(0),
-    "standard deviation (dividing by n − 1)": deviation(1),
+    "variance (by n)": variance(0),
+    "variance (by n − 1)": variance(1),
+    "standard deviation (by n)": deviation(0),
+    "standard deviation (by n − 1)": deviation(1),
   };
 
   function grid(from, to, count) {
@@ -237,12 +237,12 @@ explorers.samples = ({ loc, scale, seed }) => {
         estimate: values.at(-1),
         average: average(values),
         expected,
-        spread: spreads ?? `from ${ENOUGH} samples on`,
+        spread: spreads ?? "not yet",
         expected_spread: expectedSpread,
         variance_n: variances[0],
-        expected_n: estimates["variance (dividing by n)"].expected(n),
+        expected_n: estimates["variance (by n)"].expected(n),
         variance_less: variances[1],
-        expected_less: estimates["variance (dividing by n − 1)"].expected(n),
+        expected_less: estimates["variance (by n − 1)"].expected(n),
       },
       says: `${count}: the ${inputs.estimate} is ${middle}${spreads ? ` and ${about}` : ""}.`,
       controls: { n: String(n) },
