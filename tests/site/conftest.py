@@ -136,6 +136,12 @@ class Explorer:
         texts = [row.locator("mn").all_text_contents() for row in rows]
         return [[float(x.replace("\N{MINUS SIGN}", "-")) for x in row] for row in texts]
 
+    def drawn(self, chart: int, layer: int) -> list[dict[str, float]]:
+        """Return the rows of its table that a layer of a chart draws, in order."""
+        place = self.root.locator(".explorer-chart").nth(chart)
+        rows = "([mark]) => mark?.__data__.mark.items.map(({ datum }) => datum) ?? []"
+        return place.locator(f".layer_{layer}_marks > *").evaluate_all(rows)
+
 
 @pytest.fixture
 def explore(browser: Browser, site: str) -> Iterator[Callable[..., Explorer]]:
