@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import sqrt
+from collections.abc import Callable, Iterator
+from itertools import islice
+from math import log, sqrt
 from typing import Any
 
 import numpy as np
@@ -238,6 +239,42 @@ def test_draws_are_normal_and_independent(explore: Callable) -> None:
     angle = np.arctan2(*pairs.T) / (2 * np.pi) + 0.5
     assert stats.kstest(angle, "uniform").pvalue > 0.01
     assert stats.kstest((pairs**2).sum(axis=1), "chi2", (2,)).pvalue > 0.01
+
+
+def polar_normals(seed: int) -> Iterator[float]:
+    """Yield what PractRand's sfc32 and Marsaglia's polar method give, in NumPy."""
+    word = np.uint32
+    a, b, c, counter = word(0), word(seed), word(0), word(1)
+
+    def following() -> int:
+        nonlocal a, b, c, counter
+        total = a + b + counter
+        a, b = b ^ (b >> word(9)), c + (c << word(3))
+        c = ((c << word(21)) | (c >> word(11))) + total
+        counter += word(1)
+        return int(total)
+
+    def uniform() -> float:
+        high, low = following() >> 5, following() >> 6
+        return (high * 2**26 + low) / 2**53
+
+    for _ in range(12):
+        following()
+    while True:
+        u, v = 2 * uniform() - 1, 2 * uniform() - 1
+        if 0 < (square := u * u + v * v) < 1:
+            stretch = sqrt(-2 * log(square) / square)
+            yield from (u * stretch, v * stretch)
+
+
+def test_draws_are_those_of_the_generator(explore: Callable) -> None:
+    """A slip of a bit would pass every test of normality."""
+    explorer = explore(FIRST)
+    with np.errstate(over="ignore"):
+        wanted = list(islice(polar_normals(2022), 1010))
+    assert points(explorer).tolist() == pytest.approx(wanted[:10], abs=DRAWN)
+    explorer.set(n=1000)
+    assert points(explorer).tolist() == pytest.approx(wanted[10:], abs=DRAWN)
 
 
 def test_same_draws_come_back(explore: Callable) -> None:
