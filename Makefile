@@ -57,6 +57,7 @@ test: .venv/test.stamp book
 	@echo 'Linting'
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
+	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/zizmor --offline --quiet --strict-collection --persona auditor .github
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
