@@ -315,10 +315,9 @@ def _minimise(path: _Path, stepper: Optimizer, max_steps: int, tol: float) -> in
 
 
 def _minimise_lbfgs(path: _Path, options: Options, max_steps: int, tol: float) -> int:
-    """Do what `_minimise` does, in one call of `step`, as torch's L-BFGS needs it.
+    """Run torch's L-BFGS, which drops curvature below 1e-10, hence `magnify`.
 
-    It drops curvature below 1e-10, hence `magnify`. At the end rounding in the loss
-    stops its line search; the gradient is still good, so full steps follow.
+    At the end rounding stops its line search; full steps by the gradient follow.
     """
     path.magnify, path.patience, raw = 1e6, 50, list(path.raw.values())
     given: Options = {"line_search_fn": "strong_wolfe", "tolerance_change": 0.0}
@@ -402,12 +401,13 @@ def _check_varies(data: Tensor, scale: Tensor) -> None:
 def _check_samples(distribution: Distribution, data: Tensor) -> None:
     if not isinstance(distribution, Distribution):
         raise TypeError(f"distribution must be one of torch's, not {distribution!r}")
-    name = type(distribution).__name__
     sample = tuple(distribution.batch_shape + distribution.event_shape)
     if tuple(data.shape[1:]) != sample:
         got, wanted = tuple(data.shape), str(("n", *sample)).replace("'", "")
-        raise ValueError(f"data must have shape {wanted} for this {name}, not {got}")
-    with _blaming(f"data must be samples that this {name} could give"):
+        raise ValueError(
+            f"data must have shape {wanted} for this distribution, not {got}"
+        )
+    with _blaming("data must be samples that the distribution could give"):
         support: Any = distribution.support
         if (outside := ~support.check(data)).any():
             k = int(outside.reshape(len(data), -1).any(dim=1).int().argmax())

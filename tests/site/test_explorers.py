@@ -220,7 +220,8 @@ def test_fits_a_phone(explore: Callable, page: str, number: int, name: str) -> N
     explorer = explore(page, number, viewport=PHONE)
     width = "document.documentElement.scrollWidth"
     assert explorer.page.evaluate(width) <= PHONE["width"]
-    for part in explorer.root.locator("input, select, button, svg, dt, dd").all():
+    parts = explorer.root.locator("input, select, button, svg, dt, dd")
+    for part in parts.filter(visible=True).all():
         box = part.bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= PHONE["width"]
@@ -229,7 +230,8 @@ def test_fits_a_phone(explore: Callable, page: str, number: int, name: str) -> N
     for control in explorer.root.locator("input, select, button").all():
         box = control.bounding_box()
         assert min(box["width"], box["height"]) >= 24  # a finger's
-    for chart in explorer.root.locator(".explorer-chart").all():
+    charts = explorer.root.locator(".explorer-chart").filter(visible=True)
+    for chart in charts.all():
         sizes = "texts => texts.map(t => parseFloat(getComputedStyle(t).fontSize))"
         assert min(chart.locator("text").evaluate_all(sizes)) >= 12
         inside = """(chart) => {

@@ -9,7 +9,8 @@
    data: the numbers of the chapter, from its notebook.
    inputs: the value of each control, by name: a number, a text, or true and false.
    pressed: the name of the button that asks; "tick" when time does; else null.
-   tables: the rows of each table of the charts, by name.
+   tables: the rows of each table of the charts, by name. One that is the same array as
+   before is not drawn again. A chart all of whose tables are empty is not shown.
    numbers: the value of each number shown, by name: a number, a text, or a matrix, as
    a list of its rows.
    says: a sentence for the reader, which a screen reader speaks.
@@ -19,7 +20,10 @@
    In NAME.json, a range that "needs" a check is disabled without it. A number that is a
    "matrix" has room for two rows. A chart that is "square" has a square place; one
    parameter keeps what is drawn in it square, too:
-   "params": [{ "name": "height", "expr": "width" }], with "autosize": "fit-x". */
+   "params": [{ "name": "height", "expr": "width" }], with "autosize": "fit-x". A chart
+   that another gives way to is "hidden" at first, so that their place keeps its size.
+   One whose "usermeta" has {"sets": {"x": control, "y": control}} puts the place of a
+   click into these controls. */
 
 "use strict";
 
@@ -100,6 +104,7 @@ const explorers = {};
     const places = root.querySelectorAll(".explorer-chart");
     const charts = await Promise.all(specs.map((spec, i) => draw(places[i], spec)));
     const ask = explorers[name](data);
+    const drawn = {};
     let next, speech;
 
     function inputs() {
@@ -139,9 +144,20 @@ const explorers = {};
         const speak = () => (says.textContent = minus(answer.says));
         speech = setTimeout(speak, pressed ? 0 : PAUSE);
       }
+      const changed = Object.entries(answer.tables).filter(
+        ([key, rows]) => drawn[key] !== rows,
+      );
+      Object.assign(drawn, answer.tables);
+      const hidden = charts.map(({ tables }) =>
+        [...tables].every((key) => !drawn[key]?.length),
+      );
+      if (hidden.some((each, i) => each !== places[i].hidden)) {
+        places.forEach((place, i) => (place.hidden = hidden[i]));
+        dispatchEvent(new Event("resize")); // the others have more room, or less
+      }
       await Promise.all(
         charts.map(({ view, tables }) => {
-          for (const [key, rows] of Object.entries(answer.tables)) {
+          for (const [key, rows] of changed) {
             if (tables.has(key)) view.data(key, rows);
           }
           return view.runAsync();
@@ -149,6 +165,24 @@ const explorers = {};
       );
     }
 
+    // Where in the chart a click was, into the controls that it names.
+    function point(place, view, { x, y }) {
+      place.style.cursor = "crosshair";
+      place.addEventListener("click", ({ clientX, clientY }) => {
+        const box = place.getBoundingClientRect();
+        const [padding, [left, top]] = [view.padding(), view.origin()];
+        set({
+          [x]: view.scale("x").invert(clientX - box.left - padding.left - left),
+          [y]: view.scale("y").invert(clientY - box.top - padding.top - top),
+        });
+        show(null);
+      });
+    }
+
+    charts.forEach(({ view }, i) => {
+      const { sets } = specs[i].usermeta ?? {};
+      if (sets) point(places[i], view, sets);
+    });
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", () => show(null));
     form.addEventListener("click", ({ target }) => {
