@@ -276,10 +276,10 @@ class _Path:
             gradients = torch.autograd.grad(loss * self.magnify, raw)
         row = {"loss": loss * self.n, **natural}
         self.rows.append({name: value.detach().clone() for name, value in row.items()})
-        self.patience -= not loss.isfinite()
+        self.patience -= not self.rows[-1]["loss"].isfinite()
         if self.patience < 0:
             at = {name: value.tolist() for name, value in natural.items()}
-            found = f"the loss is {loss.item()} at step {len(self.rows) - 1}, {at}"
+            found = f"the loss is {row['loss']} at step {len(self.rows) - 1}, {at}"
             raise FloatingPointError(f"fit diverged: {found}; try another lr or init")
         for each, gradient in zip(raw, gradients, strict=True):
             each.grad = gradient.contiguous()  # as torch's L-BFGS needs it
@@ -328,7 +328,7 @@ def _minimise_lbfgs(path: _Path, options: Options, max_steps: int, tol: float) -
         group["tolerance_grad"] = tol * path.magnify / path.size()
         lbfgs.step(path)
         group["max_iter"] = max_steps - state["n_iter"]
-        if not tol or path.slope() < tol or not group["max_iter"]:
+        if not (tol <= path.slope() < 1 and tol and group["max_iter"]):
             break
         if path.slope() < torch.finfo(raw[0].dtype).eps ** 0.25:
             group.update(line_search_fn=None, max_iter=min(50, group["max_iter"]))
@@ -360,7 +360,6 @@ def _default_transform(constraint: constraints.Constraint) -> tfm.Transform:
 
 
 # --- checks --------------------------------------------------------------------------
-# Each raises what names the argument, what came and what was wanted.
 
 
 @contextmanager
@@ -383,8 +382,8 @@ def _check_data(data: Tensor, ndim: int | None = None) -> None:
             f"data must be dense torch.float32 or float64, not {data!r:.60}"
         )
     if data.numel() == 0 or data.dim() != (ndim or max(1, data.dim())):
-        wanted = {1: "(n,)", 2: "(n, d)"}.get(ndim or 0, "(n, ...)")
-        raise ValueError(f"data must hold samples, {wanted}, not {tuple(data.shape)}")
+        wanted = f"hold samples in {ndim or '1 or more'} dimensions"
+        raise ValueError(f"data must {wanted}, not have shape {tuple(data.shape)}")
     if not data.sum().isfinite() and (bad := int((~data.isfinite()).sum())):
         raise ValueError(f"data must be finite, but {bad} of {data.numel()} are not")
 
@@ -394,8 +393,9 @@ def _check_varies(data: Tensor, scale: Tensor) -> None:
     if (ordinary & (scale > 1e-5 * data[0].abs())).all():
         return  # as usual, without a look at each sample
     if (wrong := (data == data[0]).all(dim=0) | ~ordinary).any():
-        it = f"column {int(wrong.int().argmax())}" if data.dim() == 2 else "data"
-        raise ValueError(f"data must vary, but {it} is constant, or beyond floats")
+        k = int(wrong.int().argmax())
+        it = f"of column {k} would be {scale.reshape(-1)[k]:.1g}"
+        raise ValueError(f"data must vary, and within floats, but the scale {it}")
 
 
 def _check_samples(distribution: Distribution, data: Tensor) -> None:
@@ -437,11 +437,9 @@ def _transform(
         transform = _default_transform(constraint) if own is None else own
     if not isinstance(transform, tfm.Transform):
         raise TypeError(f"transforms[{name!r}] must be a Transform, not {transform!r}")
-    edges = [getattr(constraint, end, None) for end in ("lower_bound", "upper_bound")]
     with _blaming(f"init[{name!r}] must lie in the range of {transform}, not {value}"):
         inside = value.dim() >= transform.codomain.event_dim
         inside = inside and bool(transform.codomain.check(value).all())
-        inside = inside and not any((value == e).any() for e in edges if e is not None)
         if not (inside and transform.inv(value).isfinite().all()):
             raise ValueError("it lies at or past an edge")
     return transform
