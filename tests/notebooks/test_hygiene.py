@@ -246,6 +246,7 @@ BROKEN: dict[hygiene.Rule, list[Break]] = {
     ],
     hygiene.stable_outputs: [
         show(text="took 1.25 s"),
+        both(tag("recorded"), show(text="took 1.25 s")),
         show(text="at 12:30:59"),
         show(text="on 2024-05-01"),
         show(text="read /usr/lib/x"),
@@ -325,6 +326,19 @@ def broken_by(notebook: NotebookNode) -> set[str]:
     return found | {
         rule.__name__ for rule in RULES[: -len(hygiene.BOOK)] if rule(notebook)
     }
+
+
+def test_what_is_recorded_may_show_dates_and_versions() -> None:
+    notebook = good("second")
+    both(tag("recorded"), show(text="torch 2.9.1 on 2024-05-01"))(notebook)
+    assert hygiene.stable_outputs(notebook) == []
+    tagged = [
+        (path.stem, n)
+        for path in PATHS
+        for n, cell in hygiene.cells(nbformat.read(path, as_version=4), "code")
+        if "recorded" in hygiene.tags(cell)
+    ]
+    assert [name for name, _ in tagged] == ["benchmark"], "one cell of one page"
 
 
 def test_good_notebook_keeps_every_rule() -> None:
