@@ -6,13 +6,20 @@ Errors are in units of the spread of the data, whatever their units are.
 from __future__ import annotations
 
 import math
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from typing import Any
 
 import pytest
 import torch
 from scipy import stats
 from torch import Tensor, optim
-from torch.distributions import Exponential, MultivariateNormal, Normal, StudentT
+from torch.distributions import (
+    Distribution,
+    Exponential,
+    MultivariateNormal,
+    Normal,
+    StudentT,
+)
 
 import mle_helpers
 from mle_helpers import (
@@ -25,30 +32,66 @@ from mle_helpers import (
 
 from .samples import correlated, float64, normals
 
-# `fit` in extreme units; the mean of numbers around 1e9 is itself rounded to 1e-7.
-EXTREME, NEAR_1E9 = 1e-6, 5e-7
 # Two float64 calculations of the same sums, in another order.
 SAME = 1e-12
+# `fit` in extreme units.
+CLOSE = 1e-7
+# Numbers around 1e9 are rounded to 1e-7, and so is their mean.
+NEAR_1E9 = 5e-7
+# A covariance of this condition keeps half of the digits of float64.
+CONDITION = 1e-8
 
 z = normals(1000)
 plane = z.reshape(500, 2) @ float64([[1.0, 0.5], [0.0, 1.3]]) + 1
+tilt = float64([[0.8, -0.6], [0.6, 0.8]])
+
+UNIVARIATE = {
+    "unit 1e-8": 1e-8 * z,
+    "unit 1e8": 1e8 * z,
+    "loc 1e9": 1e9 + z,
+    "few": 3 + 2 * z[:2],
+    "many": normals(1_000_000),
+}
+MULTIVARIATE = {
+    "unit 1e-8": 1e-8 * plane,
+    "unit 1e8": 1e8 * plane,
+    "loc 1e9": 1e9 + plane,
+    "few": plane[:3],
+    "many": normals(1_000_000, 2),
+    "50 dimensions": normals(1000, 50) * torch.linspace(0.3, 1.0, 50) + 1,
+    "condition 1e8": (z.reshape(500, 2) * float64([1.0, 1e-4])) @ tilt,
+}
+# Where `fit` may stop short of its tolerance, and then says so: how close it is there,
+# by data and start. No promise at all is infinity.
+SHORT = {
+    ("unit 1e-8", "near"): math.inf,
+    ("unit 1e-8", "standard"): math.inf,
+    ("loc 1e9", "near"): NEAR_1E9,
+    ("loc 1e9", "standard"): math.inf,
+    ("condition 1e8", "near"): CLOSE,
+}
 
 
-def univariate(data: Tensor, loc: float, scale: float, **options) -> tuple[Fit, float]:
+def miss(ours: Distribution, best: Distribution) -> float:
+    """Return how far a normal is from another, in standard deviations."""
+    parts = [(ours.mean - best.mean) / best.stddev]
+    if isinstance(best, Normal):
+        parts.append((ours.stddev - best.stddev) / best.stddev)
+    else:
+        parts.append((ours.scale_tril - best.scale_tril) / best.stddev[:, None])
+    return max(part.abs().max().item() for part in parts)
+
+
+def univariate(data: Tensor, loc: Any, scale: Any, **options: Any) -> tuple[Fit, float]:
     """Return the fit from a start, and its distance from the closed form."""
     found = fit(Normal, data, init={"loc": loc, "scale": scale}, **options)
-    best, at = normal_mle(data), found.estimates
-    miss = torch.stack([at["loc"] - best.loc, at["scale"] - best.scale]) / best.scale
-    return found, miss.abs().max().item()
+    return found, miss(found.distribution, normal_mle(data))
 
 
-def multivariate(data: Tensor, loc: Tensor, scale_tril: Tensor) -> tuple[Fit, float]:
-    start = {"loc": loc, "scale_tril": scale_tril}
-    best = multivariate_normal_mle(data)
-    found = fit(MultivariateNormal, data, init=start)
-    loc_miss = (found.estimates["loc"] - best.loc) / best.stddev
-    miss = (found.estimates["scale_tril"] - best.scale_tril) / best.stddev[:, None]
-    return found, torch.cat([loc_miss, miss.flatten()]).abs().max().item()
+def multivariate(data: Tensor, loc: Any, factor: Any, **options: Any) -> tuple:
+    start = {"loc": loc, "scale_tril": factor}
+    found = fit(MultivariateNormal, data, init=start, **options)
+    return found, miss(found.distribution, multivariate_normal_mle(data))
 
 
 # --- The closed forms -----------------------------------------------------------------
@@ -63,11 +106,31 @@ def test_closed_forms_in_any_unit(unit: float) -> None:
     torch.testing.assert_close(other / unit, many, rtol=SAME, atol=0)
 
 
+@pytest.mark.parametrize("data", UNIVARIATE.values(), ids=UNIVARIATE)
+def test_univariate_closed_form(data: Tensor) -> None:
+    loc, scale = data.numpy().mean(), data.numpy().std(ddof=0)
+    assert miss(normal_mle(data), Normal(float64(loc), float64(scale))) < NEAR_1E9
+
+
+@pytest.mark.parametrize("data", MULTIVARIATE.values(), ids=MULTIVARIATE)
+def test_multivariate_closed_form(data: Tensor) -> None:
+    """Its oracle factorises the data themselves, which squares no condition number."""
+    loc = data.mean(dim=0)
+    upper = torch.linalg.qr(data - loc).R / math.sqrt(len(data))
+    factor = (upper * upper.diagonal().sign()[:, None]).mT
+    ours, best = (
+        multivariate_normal_mle(data),
+        MultivariateNormal(loc, scale_tril=factor),
+    )
+    assert miss(ours, best) < CONDITION
+
+
 @pytest.mark.parametrize("unit", [1e-200, 1e-160, 1e160, 1e200])
 def test_a_variance_beyond_floats_is_said(unit: float) -> None:
-    with pytest.raises(ValueError, match="data must vary, but data is beyond floats"):
+    said = "data must vary, and within floats, but the scale of column 0 would be"
+    with pytest.raises(ValueError, match=said):
         normal_mle(unit * z)
-    with pytest.raises(ValueError, match="data must vary, but column 0 is beyond"):
+    with pytest.raises(ValueError, match=said):
         multivariate_normal_mle(unit * plane)
 
 
@@ -76,7 +139,11 @@ def test_a_variance_beyond_floats_is_said(unit: float) -> None:
 SHAPES = {
     "univariate": (Normal, z),
     "a batch": (Normal, plane),
+    "two samples": (Normal, z[:2]),
+    "constant": (Normal, 0 * z + 2),
     "bivariate": (MultivariateNormal, plane),
+    "a constant column": (MultivariateNormal, plane * float64([1.0, 0.0])),
+    "fewer than dimensions": (MultivariateNormal, plane[:1]),
     "a batch of bivariate": (MultivariateNormal, z.reshape(250, 2, 2) + 3),
     "50 dimensions": (MultivariateNormal, correlated(2000, 50)),
 }
@@ -85,13 +152,13 @@ SHAPES = {
 @pytest.mark.parametrize(("family", "data"), SHAPES.values(), ids=SHAPES)
 def test_stand_ins_are_as_likely_as_the_data(family, data: Tensor) -> None:
     """Under any normal, a sample of them costs what one of the data does."""
-    points = mle_helpers.CONDENSED[family](data)
-    assert len(points) == (2 if family is Normal else 2 * data.shape[-1])
+    points = mle_helpers.SUFFICIENT[family](data)
+    d = 1 if family is Normal else data.shape[-1]
+    assert points.shape == (2 * d, *data.shape[1:])
     loc = normals(1, *data.shape[1:], seed=1)[0]
     if family is Normal:
         other = Normal(loc, 1 + loc.abs())
     else:
-        d = data.shape[-1]
         factor = torch.eye(d) + normals(*data.shape[1:], d, seed=2).tril(-1) / d
         other = MultivariateNormal(loc, scale_tril=factor)
     losses = [negative_log_likelihood(other, x) / len(x) for x in (data, points)]
@@ -102,85 +169,88 @@ def test_stand_ins_are_as_likely_as_the_data(family, data: Tensor) -> None:
 def test_stand_ins_leave_the_path_as_it_is(monkeypatch, options) -> None:
     start = {"loc": [0.0, 0.0], "scale_tril": [[1.0, 0.0], [0.0, 1.0]]}
     with_them = fit(MultivariateNormal, plane, init=start, **options)
-    monkeypatch.setattr(mle_helpers, "CONDENSED", {})
+    monkeypatch.setattr(mle_helpers, "SUFFICIENT", {})
     without = fit(MultivariateNormal, plane, init=start, **options)
-    shown = min(len(with_them.trace), len(without.trace), 300 if options else 12)
+    # At its end L-BFGS follows differences that are rounding alone.
+    shown = 301 if options else 12
     pair = [path.trace.iloc[:shown].to_numpy() for path in (with_them, without)]
-    assert pair[0] == pytest.approx(pair[1], rel=1e-8, abs=1e-8)
+    assert len(pair[0]) == shown
+    assert pair[0] == pytest.approx(pair[1], rel=1e-9, abs=1e-9)
 
 
-@pytest.mark.parametrize(
-    "data", [z[:2], 0 * z + 2, z + 1e9], ids=["few", "constant", "far away"]
-)
-def test_data_stand_for_themselves_where_points_would_not_do(data: Tensor) -> None:
-    assert mle_helpers.CONDENSED[Normal](data).equal(data)
-
-
-def test_cost_does_not_grow_with_the_data() -> None:
-    """A million samples make as many points as ten do."""
-    big = normals(1_000_000) + 2
-    points = mle_helpers.CONDENSED[Normal](big)
-    assert len(points) == len(mle_helpers.CONDENSED[Normal](big[:10]))
-    found, miss = univariate(big, 0.0, 1.0)
-    assert found.converged
-    assert miss < 1e-8
+def test_cost_does_not_grow_with_the_data(monkeypatch) -> None:
+    """A step looks at as many points for a million samples as for ten."""
+    seen = []
+    log_prob = Normal.log_prob
+    monkeypatch.setattr(
+        Normal, "log_prob", lambda self, x: seen.append(len(x)) or log_prob(self, x)
+    )
+    fit(Normal, UNIVARIATE["many"], init={"loc": 1.0, "scale": 2.0})
+    assert set(seen) == {2}
 
 
 # --- `fit` ----------------------------------------------------------------------------
 
 
+def check(name: str, start: str, call: Any) -> None:
+    """Hold a fit to its promise: close and sure of it, or honest that it is not."""
+    within = SHORT.get((name, start), CLOSE)
+    with suppress(FloatingPointError) if within == math.inf else nullcontext():
+        found, distance = call()
+        assert distance < within
+        assert distance < CLOSE or not found.converged
+        assert found.converged or (name, start) in SHORT
+
+
+@pytest.mark.parametrize("start", ["near", "standard"])
+@pytest.mark.parametrize("name", UNIVARIATE)
+def test_univariate(name: str, start: str) -> None:
+    data = UNIVARIATE[name]
+    best = normal_mle(data)
+    loc, scale = (best.loc + best.scale / 2, 2 * best.scale)
+    at = (loc, scale) if start == "near" else (0.0, 1.0)
+    check(name, start, lambda: univariate(data, *at, max_steps=500))
+
+
+@pytest.mark.parametrize("start", ["near", "standard"])
+@pytest.mark.parametrize("name", MULTIVARIATE)
+def test_multivariate(name: str, start: str) -> None:
+    data, d = MULTIVARIATE[name], MULTIVARIATE[name].shape[1]
+    best = multivariate_normal_mle(data)
+    loc, factor = best.loc + best.stddev, (1.5 * best.stddev).diag()
+    at = (loc, factor) if start == "near" else (torch.zeros(d), torch.eye(d))
+    check(name, start, lambda: multivariate(data, *at, max_steps=500))
+
+
+def test_tiny_units_from_a_standard_start() -> None:
+    found, distance = univariate(1e-8 * z, 0.0, 1.0)
+    assert found.converged
+    assert distance < CLOSE
+
+
 @pytest.mark.parametrize("shift", [0, 3])
-@pytest.mark.parametrize("unit", [1e-4, 1e4, 1e8])
+@pytest.mark.parametrize("unit", [1e-6, 1e-3, 1e3, 1e6])
 def test_units(unit: float, shift: int) -> None:
     data = unit * (z + shift)
-    found, miss = univariate(data, unit * (shift + 1), 2 * unit)
+    found, distance = univariate(data, unit * (shift + 1), 2 * unit)
     assert found.converged
-    assert miss < EXTREME
-    found, miss = univariate(data, 0.0, 1.0)
-    assert miss < EXTREME or not found.converged
+    assert distance < CLOSE
+    found, distance = univariate(data, 0.0, 1.0)
+    assert distance < CLOSE or not found.converged
 
 
-@pytest.mark.parametrize("start", [(0.0, 1.0), (1e-8, 2e-8)])
-def test_tiny_units(start: tuple[float, float]) -> None:
-    _, miss = univariate(1e-8 * z, *start)
-    assert miss < EXTREME
-
-
-@pytest.mark.parametrize("family", [Normal, MultivariateNormal])
-def test_large_units_do_not_stop_it_early(family) -> None:
-    """The slope is below 1e-9 there from the start."""
-    if family is Normal:
-        _, miss = univariate(1e8 * z, 0.0, 2e8)
-    else:
-        _, miss = multivariate(1e8 * plane, torch.zeros(2), 2e8 * torch.eye(2))
-    assert miss < EXTREME
+@pytest.mark.parametrize("options", [{}, {"optimizer": optim.Adam, "max_steps": 9}])
+def test_large_units_do_not_stop_it_early(options: dict) -> None:
+    """The slope is below 1e-9 there from the start, in nats for each unit."""
+    found, distance = univariate(1e8 * z, 0.0, 2e8, **options)
+    assert found.n_steps > 5
+    assert distance < CLOSE or not found.converged
 
 
 def test_a_known_large_scale() -> None:
     data = 1e8 * (z + 0.3)
     found = fit(Normal, data, init={"loc": 0.0}, fixed={"scale": 1e8})
-    assert abs(found.estimates["loc"] - data.mean()) / 1e8 < EXTREME
-
-
-def test_far_away() -> None:
-    _, miss = univariate(z + 1e9, 1e9 + 1, 2.0)
-    assert miss < NEAR_1E9
-    _, miss = multivariate(plane + 1e9, torch.full((2,), 1e9), 2 * torch.eye(2))
-    assert miss < NEAR_1E9
-
-
-def test_fifty_dimensions() -> None:
-    data = normals(2000, 50) + 1
-    found, miss = multivariate(data, torch.zeros(50), torch.eye(50))
-    assert found.converged
-    assert miss < EXTREME
-
-
-def test_condition_number_1e8() -> None:
-    tilt = float64([[0.8, -0.6], [0.6, 0.8]])
-    data = (z.reshape(500, 2) * float64([1.0, 1e-4])) @ tilt
-    _, miss = multivariate(data, torch.zeros(2), torch.eye(2))
-    assert miss < EXTREME
+    assert abs(found.estimates["loc"] - data.mean()) / 1e8 < CLOSE
 
 
 @pytest.mark.parametrize("unit", [1e-8, 1e8])
@@ -189,28 +259,29 @@ def test_rates(unit: float) -> None:
     found = fit(Exponential, data, init={"rate": 1.0})
     expected = 1 / stats.expon.fit(data.numpy(), floc=0)[1]
     assert found.converged
-    assert found.estimates["rate"].item() == pytest.approx(expected, rel=EXTREME)
+    assert found.estimates["rate"].item() == pytest.approx(expected, rel=CLOSE)
 
 
 # --- What has no answer ---------------------------------------------------------------
 
 
 def test_degrees_of_freedom_that_run_to_zero() -> None:
-    """The likelihood has no maximum; to diverge, with its own words, is as honest."""
+    """The likelihood has no maximum; to end with an error is as honest."""
     data = float64([0.0, 0.0, 0.0, 0.0, 1.0, 5.0])
     start = {"df": 1.0, "loc": 0.0, "scale": 1.0}
-    with suppress(ArithmeticError):
+    with suppress(ArithmeticError, ValueError):
         assert not fit(StudentT, data, init=start, max_steps=300).converged
 
 
 def test_a_start_that_is_hopeless_is_said() -> None:
-    with pytest.raises(ArithmeticError, match="the loss is inf at step 0"):
+    with pytest.raises(FloatingPointError, match="fit diverged: the loss is nan at"):
         univariate(z, 1e300, 1.0)
 
 
 def test_a_search_turns_back_from_infinity() -> None:
     """A trial step takes the scale to 0 here, and the search goes on from there."""
-    found, miss = univariate(1e8 * z, 1e8, 2e8)
+    found, distance = univariate(1e8 * z, 1e8, 2e8)
     assert found.converged
-    assert miss < EXTREME
-    assert all(math.isfinite(loss) for loss in found.trace["loss"])
+    assert distance < CLOSE
+    assert not all(map(math.isfinite, found.trace["loss"]))
+    assert math.isfinite(found.trace["loss"].iloc[-1])
