@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import matplotlib
 import torch
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 matplotlib.use("Agg")
 
@@ -15,3 +15,10 @@ torch.set_num_threads(1)
 # so that a slow machine is not an error.
 settings.register_profile("unit", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("unit")
+
+# For `make mutants`, where any red is enough: fewer examples, and no search for a
+# simpler one.
+first_found = [Phase.explicit, Phase.generate]
+settings.register_profile(
+    "mutants", settings.get_profile("unit"), max_examples=20, phases=first_found
+)

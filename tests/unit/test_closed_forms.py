@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -22,8 +23,10 @@ from torch.distributions import (
     kl_divergence,
 )
 from torch.testing import assert_close
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mle_helpers import (
+    SUFFICIENT,
     multivariate_normal_mle,
     negative_log_likelihood,
     normal_mle,
@@ -155,6 +158,33 @@ def test_multivariate_is_built_from_its_factor() -> None:
     assert "scale_tril" in vars(fitted)
     assert "covariance_matrix" not in vars(fitted)
     assert torch.equal(fitted.scale_tril, fitted.scale_tril.tril())
+
+
+def nearly_dependent(root: float) -> Tensor:
+    """Return two columns, of which the first leaves root ** 2 of the second open.
+
+    Each number here, and each square, is exact in float64.
+    """
+    first, second = float64([1.0, 1.0, -1.0, -1.0]), float64([1.0, -1.0, 1.0, -1.0])
+    return torch.stack([first, first + root * second], dim=1)
+
+
+def test_singular_is_what_rounding_alone_could_have_made() -> None:
+    """In two dimensions, less than twenty roundings, which are 2 ** -52 each."""
+    with pytest.raises(ValueError, match="column 1 is a combination of those before"):
+        multivariate_normal_mle(nearly_dependent(2.0**-24))  # 16 roundings
+    fitted = multivariate_normal_mle(nearly_dependent(5 * 2.0**-26))  # 25
+    assert fitted.scale_tril[1, 1].item() == pytest.approx(5 * 2.0**-26, rel=0.1)
+
+
+@pytest.mark.parametrize("column", [1, 2])
+def test_the_first_column_that_depends_on_others_is_named(column: int) -> None:
+    """Whether LAPACK stops at it, or passes it by a rounding."""
+    data = correlated(50, 4)
+    for last in (column, 3):
+        data[:, last] = data[:, 0] - data[:, column - 1] / 3
+    with pytest.raises(ValueError, match=f"column {column} is a combination of those"):
+        multivariate_normal_mle(data)
 
 
 x = normals(20).abs()
@@ -297,6 +327,41 @@ def check_excess(best, other, data: Tensor) -> None:
     assert loss >= least - rounding
     excess = len(data) * kl_divergence(best, other)
     assert (loss - least - excess).abs() <= rounding
+
+
+# --- Memory ---------------------------------------------------------------------------
+
+
+class Largest(TorchDispatchMode):
+    """Watch every operation of torch for the most numbers that it makes at once."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        for each in made if isinstance(made, tuple | list) else [made]:
+            if isinstance(each, Tensor) and each.is_floating_point():
+                self.count = max(self.count, each.numel())
+        return made
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        multivariate_normal_mle,
+        SUFFICIENT[MultivariateNormal],
+        partial(
+            negative_log_likelihood, MultivariateNormal(torch.zeros(2), torch.eye(2))
+        ),
+    ],
+    ids=["closed form", "stand-ins", "likelihood"],
+)
+def test_memory_beside_the_data_is_a_block(call) -> None:
+    """However many samples there are, 65,536 of them are worked on at a time."""
+    data = correlated(150_000, 2)
+    with Largest() as largest:
+        call(data)
+    assert largest.count == 2 * 2**16
 
 
 # --- Manners --------------------------------------------------------------------------

@@ -555,6 +555,18 @@ def test_descent_by_hand(lr: float) -> None:
     assert result.n_steps == len(result.trace) - 1
 
 
+@pytest.mark.parametrize("mean", [5.0, 11.0, 1000.0, -1000.0])
+def test_the_slope_counts_for_more_at_large_numbers(mean: float) -> None:
+    """Over a tenth of the largest raw value, if that is above 10."""
+    tol, data = 1e-3, float64([mean - 1, mean + 1])
+    known = {"init": {"loc": mean + 1}, "fixed": {"scale": 1.0}}
+    result = fit(Normal, data, **known, optimizer=optim.SGD, lr=0.05, tol=tol)
+    loc = result.trace["loc"].to_numpy()
+    slopes = abs(loc - mean) * np.maximum(1, abs(loc) / 10)
+    assert result.converged
+    assert slopes[-1] < tol <= slopes[-2]
+
+
 def test_momentum_by_hand() -> None:
     known = {"init": {"loc": -1.0}, "fixed": {"scale": 1.0}, "max_steps": 2, "tol": 0}
     result = fit(Normal, x, **known, optimizer=optim.SGD, lr=0.1, momentum=0.5)
@@ -611,6 +623,23 @@ def test_what_the_optimizer_is_given() -> None:
     given_to.clear()
     PROBLEMS["normal"].fit(optimizer=Spy, max_steps=1)
     assert given_to == {"count": 2}
+
+
+def test_what_the_default_optimizer_is_given() -> None:
+    """The search may take two evaluations a step, and some hundreds at its end."""
+    given_to: dict[str, Any] = {}
+
+    class Spy(optim.LBFGS):
+        def __init__(self, params: list[Tensor], **options: Any) -> None:
+            given_to.update(options, count=len(params))
+            super().__init__(params, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mle_helpers, "LBFGS", Spy)
+        PROBLEMS["normal"].fit(optimizer=Spy, max_steps=7, lr=0.5)
+    given = {"max_iter": 7, "max_eval": 514, "lr": 0.5, "count": 2}
+    exact = {"tolerance_grad": 0.0, "tolerance_change": 0.0}
+    assert given_to == {**given, **exact, "line_search_fn": "strong_wolfe"}
 
 
 def test_options_of_the_default_optimizer() -> None:
@@ -714,10 +743,19 @@ def test_fit_prints_what_matters() -> None:
     shown = f"converged after {result.n_steps} steps, {len(result.trace)} gradient"
     assert repr(result) == f"Fit(Normal: loc=2, scale=1; {shown} evaluations)"
     assert "NOT" not in repr(result)
-    start, known = {"loc": [0.0] * 40}, {"scale": [1.0] * 40}
-    wide = fit(Normal, correlated(9, 40), init=start, fixed=known)
-    assert len(repr(wide)) < 250
-    assert "..." in repr(wide)
+    known = {"init": {"loc": 1.5}, "fixed": {"scale": 1.0}}
+    first = fit(Normal, data, **known, optimizer=optim.SGD, lr=0.5, max_steps=1)
+    shown = "NOT converged after 1 steps, 2 gradient evaluations"
+    assert repr(first) == f"Fit(Normal: loc=1.75; {shown})"
+
+
+@pytest.mark.parametrize("d", [9, 10, 40])
+def test_fit_prints_no_more_than_nine_numbers(d: int) -> None:
+    start, known = {"loc": [0.5] * d}, {"scale": [1.0] * d}
+    wide = fit(Normal, float64([[0.5] * d] * 2), init=start, fixed=known)
+    shown = ", ".join(f"loc_{k}=0.5" for k in range(9)) + ", ..." * (d > 9)
+    ended = "converged after 0 steps, 2 gradient evaluations"
+    assert repr(wide) == f"Fit(Normal: {shown}; {ended})"
 
 
 # --- Elsewhere than on the processor --------------------------------------------------
