@@ -273,12 +273,10 @@ def test_fit(data: st.DataObject) -> None:
 
 def spoil(draw: st.DrawFn, call: dict[str, Any]) -> None:
     """Replace an argument of `fit`, or an entry of one, by anything."""
-    name = draw(st.sampled_from([key for key in call if key != "lr"]))
-    if name in ("init", "fixed", "transforms") and isinstance(call["init"], dict):
-        key = draw(st.sampled_from(["loc", "scale", "other", *call["init"]]))
+    name = draw(st.sampled_from(list(call)))
+    if isinstance(call[name], dict) and draw(st.booleans()):
+        key = draw(st.sampled_from(["loc", "scale", "other", *call[name]]))
         call[name] = {**call[name], key: draw(anything)}
-        if name == "init" and draw(st.booleans()):
-            call[name] = draw(anything)
     elif name in ("tol", "max_steps"):  # a larger number would be sound
         call[name] = draw(anything.filter(lambda x: not isinstance(x, int) or x <= 1))
     else:
