@@ -749,7 +749,7 @@ GOOD = """
 normal(tol=np.float64(1e-9))
 normal(max_steps=10**30)
 normal(lr=torch.tensor(0.5))
-normal(optimizer=lambda parameters: optim.SGD(parameters))
+normal(optimizer=lambda parameters: optim.SGD(parameters), max_steps=9)
 start(loc=True, scale=np.float32(2.0))
 start(loc=x[0].clone().requires_grad_(), scale=x[1].half())
 normal(fixed=None, transforms=None)

@@ -127,7 +127,7 @@ def test_multivariate_closed_form(data: Tensor) -> None:
 
 @pytest.mark.parametrize("unit", [1e-200, 1e-160, 1e160, 1e200])
 def test_a_variance_beyond_floats_is_said(unit: float) -> None:
-    said = "data must vary, and within floats, but the scale of column 0 would be"
+    said = "data must vary within the range of floats, not by"
     with pytest.raises(ValueError, match=said):
         normal_mle(unit * z)
     with pytest.raises(ValueError, match=said):
@@ -186,7 +186,7 @@ def test_cost_does_not_grow_with_the_data(monkeypatch) -> None:
         Normal, "log_prob", lambda self, x: seen.append(len(x)) or log_prob(self, x)
     )
     fit(Normal, UNIVARIATE["many"], init={"loc": 1.0, "scale": 2.0})
-    assert set(seen) == {2}
+    assert set(seen) <= {1, 2}  # a check looks at the first sample alone
 
 
 # --- `fit` ----------------------------------------------------------------------------
@@ -209,7 +209,7 @@ def test_univariate(name: str, start: str) -> None:
     best = normal_mle(data)
     loc, scale = (best.loc + best.scale / 2, 2 * best.scale)
     at = (loc, scale) if start == "near" else (0.0, 1.0)
-    check(name, start, lambda: univariate(data, *at, max_steps=500))
+    check(name, start, lambda: univariate(data, *at, max_steps=300))
 
 
 @pytest.mark.parametrize("start", ["near", "standard"])
@@ -219,7 +219,7 @@ def test_multivariate(name: str, start: str) -> None:
     best = multivariate_normal_mle(data)
     loc, factor = best.loc + best.stddev, (1.5 * best.stddev).diag()
     at = (loc, factor) if start == "near" else (torch.zeros(d), torch.eye(d))
-    check(name, start, lambda: multivariate(data, *at, max_steps=500))
+    check(name, start, lambda: multivariate(data, *at, max_steps=300))
 
 
 def test_tiny_units_from_a_standard_start() -> None:
