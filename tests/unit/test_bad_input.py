@@ -220,6 +220,9 @@ negative_log_likelihood(multivariate_normal_mle(y), x)
     ValueError: data must have shape (n, 2) for the distribution, not (4,)
 negative_log_likelihood(Normal(torch.zeros(2), 1.0), y[:, :1])
     ValueError: data must have shape (n, 2) for the distribution, not (20, 1)
+negative_log_likelihood(Exponential(torch.ones(2)), float64([[1, 1], [1, -1]]))
+    ValueError: data must be samples that the distribution could give: sample 1,
+    [1.0, -1.0], is outside GreaterThanEq(lower_bound=0.0)
 negative_log_likelihood(Exponential(1.0), float64([1.0, -1.0]))
     ValueError: data must be samples that the distribution could give: sample 1, -1.0,
     is outside GreaterThanEq(lower_bound=0.0)
@@ -470,6 +473,8 @@ bivariate(scale_tril=torch.eye(3))
 """
 
 OPTIONS = """
+normal(tol=1)
+    ValueError: tol must be a number, 0 or more and below 1, not 1
 normal(tol=-1)
     ValueError: tol must be a number, 0 or more and below 1, not -1
 normal(tol=nan)
@@ -741,6 +746,12 @@ def test_unmended(code: str, error: type[Exception], pattern: str) -> None:
 @pytest.mark.parametrize(("code", "error", "pattern"), rows(DATA))
 def test_bad_data(call: str, code: str, error: type[Exception], pattern: str) -> None:
     check(call.format(code), error, pattern)
+
+
+def test_fit_checks_where_torch_was_told_not_to(monkeypatch) -> None:
+    monkeypatch.setattr(distributions.Distribution, "_validate_args", False)
+    with pytest.raises(ValueError, match="init and fixed do not make"):
+        hold(scale=-1.0)
 
 
 # --- Not bad at all -------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import FrozenInstanceError, dataclass
-from itertools import pairwise
+from itertools import cycle, pairwise
 from typing import Any
 
 import numpy as np
@@ -501,6 +501,10 @@ def test_columns() -> None:
     entries = ["scale_tril_0_0", "scale_tril_1_0", "scale_tril_1_1"]
     columns = ["loss", "loc_0", "loc_1", *entries]
     assert list(PROBLEMS["multivariate"].fit().trace) == columns
+    start = {"scale_tril": torch.eye(2).expand(1, 2, 2)}
+    batch = fit(MultivariateNormal, y[:, None], init=start, fixed={"loc": [0.0, 0.0]})
+    entries = ["scale_tril_0_0_0", "scale_tril_0_1_0", "scale_tril_0_1_1"]
+    assert list(batch.trace) == ["loss", *entries]
     columns = [f"concentration_{k}" for k in range(3)]
     assert list(PROBLEMS["dirichlet"].fit().trace) == ["loss", *columns]
     assert set(PROBLEMS["multivariate"].fit().trace.dtypes) == {np.dtype("float64")}
@@ -640,6 +644,47 @@ def test_what_the_default_optimizer_is_given() -> None:
     given = {"max_iter": 7, "max_eval": 514, "lr": 0.5, "count": 2}
     exact = {"tolerance_grad": 0.0, "tolerance_change": 0.0}
     assert given_to == {**given, **exact, "line_search_fn": "strong_wolfe"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mle_helpers, "LBFGS", Spy)
+        PROBLEMS["normal"].fit(optimizer=Spy)
+    assert (given_to["max_iter"], given_to["max_eval"]) == (10_000, 20_500)
+
+
+@pytest.mark.parametrize(
+    ("noise", "searches"),
+    [
+        (1e-6, ["strong_wolfe", None, None, None]),
+        (1e-2, ["strong_wolfe"] * 4),  # too far from the end for full steps
+        (1.3, ["strong_wolfe"]),  # too far for anything
+    ],
+)
+def test_a_search_that_rounding_stopped_is_tried_again(noise, searches) -> None:
+    """Rounding is played by a slope that is wrong by `noise`, this way and that."""
+    rounds: list[tuple] = []
+    signs = cycle((1, -1))
+
+    class Spy(optim.LBFGS):
+        def step(self, closure: Callable) -> Any:
+            group = self.param_groups[0]
+            rounds.append((group["line_search_fn"], group["max_iter"]))
+            return super().step(closure)
+
+    class Rough(Normal):
+        def log_prob(self, value: Tensor) -> Tensor:
+            nothing = self.loc - self.loc.detach()
+            return super().log_prob(value) + next(signs) * noise * nothing
+
+    known = {"init": {"loc": 0.0}, "fixed": {"scale": 1.0}, "max_steps": 140}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mle_helpers, "LBFGS", Spy)
+        result = fit(Rough, x, **known, optimizer=Spy)
+    assert not result.converged
+    assert [search for search, _ in rounds] == searches
+    assert rounds[0][1] == 140
+    if None in searches:
+        assert [most for _, most in rounds[1:3]] == [50, 50]
+        assert rounds[3][1] < 50
+        assert result.n_steps == 140
 
 
 def test_options_of_the_default_optimizer() -> None:
