@@ -77,7 +77,7 @@ def multivariate_normal_mle(data: Tensor) -> MultivariateNormal:
     _check_data(data, ndim=2)
     n, d = data.shape
     if n <= d:
-        raise ValueError(f"data must have more samples than dimensions, not {n}, {d}")
+        raise ValueError(f"data must have more samples than dimensions, but {n} <= {d}")
     loc, covariance = _moments(data)
     _check_varies(data, covariance.diagonal().sqrt())
     scale_tril, failed_at = torch.linalg.cholesky_ex(covariance)
@@ -113,10 +113,10 @@ def negative_log_likelihood(distribution: Distribution, data: Tensor) -> Tensor:
     """
     _check_data(data)
     _check_samples(distribution, data)
-    with _blaming("data must have a likelihood"):
+    with _blaming("data must have a likelihood under the distribution"):
         sums = [distribution.log_prob(block).sum() for block in data.split(2**16)]
         if (total := -torch.stack(sums).sum()).isnan():
-            raise ValueError("theirs is nan")
+            raise ValueError("it is nan")
     return total
 
 
@@ -222,7 +222,7 @@ def fit(
     if isinstance(tol, bool) or not (isinstance(tol, int | float) and 0 <= tol < 1):
         raise ValueError(f"tol must be a number, 0 or more and below 1, not {tol!r}")
     if type(max_steps) is not int or max_steps < 1:
-        raise ValueError(f"max_steps must be whole and 1 or more, not {max_steps!r}")
+        raise ValueError(f"max_steps must be an int, 1 or more, not {max_steps!r}")
     start = _as_tensors("init", init, family, data)
     known = _as_tensors("fixed", {} if fixed is None else fixed, family, data)
     if not start:
@@ -231,22 +231,22 @@ def fit(
         _check_samples(make(**start, **known, validate_args=True), data)
     own = {} if transforms is None else transforms
     if not isinstance(own, Mapping) or own.keys() - start:
-        raise ValueError(f"transforms must be for names of {list(start)}, not {own!r}")
-    bounds = make.arg_constraints
-    to_natural = {k: _transform(k, v, bounds[k], own.get(k)) for k, v in start.items()}
+        raise ValueError(f"transforms must map names in {list(start)}, not be {own!r}")
+    to_natural = {k: _transform(make, k, v, own.get(k)) for k, v in start.items()}
     raw = {k: to_natural[k].inv(v).clone().requires_grad_() for k, v in start.items()}
     options = optimizer_options if lr is None else {"lr": lr, **optimizer_options}
     with _blaming(f"optimizer {optimizer!r} with {options} cannot fit these data"):
         points = SUFFICIENT.get(family, Tensor.detach)(data.detach())
         path = _Path(family, points, len(data), known, to_natural, raw)
-        if issubclass(optimizer, LBFGS):
-            n_steps = _minimise_lbfgs(path, options, max_steps, tol)
+        if lr is not None and not lr > 0:
+            raise ValueError("lr must be above 0")
+        if optimizer is LBFGS:
+            steps = _minimise_lbfgs(path, options, max_steps, tol)
         else:
-            stepper = optimizer(list(raw.values()), **options)
-            n_steps = _minimise(path, stepper, max_steps, tol)
+            steps = _minimise(path, optimizer(raw.values(), **options), max_steps, tol)
         estimates = {name: path.rows[-1][name] for name in start}
         distribution = make(**estimates, **known)
-    return Fit(distribution, estimates, path.trace(), n_steps, path.slope() < tol)
+    return Fit(distribution, estimates, path.trace(), steps, path.slope() < tol)
 
 
 @dataclass
@@ -370,7 +370,7 @@ def _blaming(what: str) -> Iterator[None]:
     except FloatingPointError:  # a fit that diverged says enough
         raise
     except Exception as error:
-        raise ValueError(f"{what}: {error!s:.500}") from error
+        raise ValueError(f"{what}: {str(error) or repr(error):.500}") from error
 
 
 def _check_data(data: Tensor, ndim: int | None = None) -> None:
@@ -378,12 +378,11 @@ def _check_data(data: Tensor, ndim: int | None = None) -> None:
         raise TypeError(f"data must be a torch.Tensor, not {type(data).__name__}")
     dense = data.layout is torch.strided and not (data.is_nested or data.is_meta)
     if not dense or data.dtype not in (torch.float32, torch.float64):
-        raise TypeError(
-            f"data must be dense torch.float32 or float64, not {data!r:.60}"
-        )
+        found = f"{data.dtype}: {data!r:.60}"
+        raise TypeError(f"data must be dense float32 or float64, not {found}")
     if data.numel() == 0 or data.dim() != (ndim or max(1, data.dim())):
-        wanted = f"hold samples in {ndim or '1 or more'} dimensions"
-        raise ValueError(f"data must {wanted}, not have shape {tuple(data.shape)}")
+        want = {1: "(n,)", 2: "(n, d)"}.get(ndim or 0, "(n, ...)") + ", each above 0"
+        raise ValueError(f"data must have shape {want}, not {tuple(data.shape)}")
     if not data.sum().isfinite() and (bad := int((~data.isfinite()).sum())):
         raise ValueError(f"data must be finite, but {bad} of {data.numel()} are not")
 
@@ -394,8 +393,8 @@ def _check_varies(data: Tensor, scale: Tensor) -> None:
         return  # as usual, without a look at each sample
     if (wrong := (data == data[0]).all(dim=0) | ~ordinary).any():
         k = int(wrong.int().argmax())
-        it = f"of column {k} would be {scale.reshape(-1)[k]:.1g}"
-        raise ValueError(f"data must vary, and within floats, but the scale {it}")
+        found = f"{scale.reshape(-1)[k]:.1g}" + f" in column {k}" * (data.dim() > 1)
+        raise ValueError(f"data must vary within the range of floats, not by {found}")
 
 
 def _check_samples(distribution: Distribution, data: Tensor) -> None:
@@ -403,15 +402,14 @@ def _check_samples(distribution: Distribution, data: Tensor) -> None:
         raise TypeError(f"distribution must be one of torch's, not {distribution!r}")
     sample = tuple(distribution.batch_shape + distribution.event_shape)
     if tuple(data.shape[1:]) != sample:
-        got, wanted = tuple(data.shape), str(("n", *sample)).replace("'", "")
-        raise ValueError(
-            f"data must have shape {wanted} for this distribution, not {got}"
-        )
+        got, want = tuple(data.shape), str(("n", *sample)).replace("'", "")
+        raise ValueError(f"data must have shape {want} for the distribution, not {got}")
     with _blaming("data must be samples that the distribution could give"):
         support: Any = distribution.support
         if (outside := ~support.check(data)).any():
             k = int(outside.reshape(len(data), -1).any(dim=1).int().argmax())
             raise ValueError(f"sample {k}, {data[k].tolist()}, is outside {support}")
+        distribution.log_prob(data[:1])  # of shapes that torch sees only here
 
 
 def _as_tensors(where: str, values: Options, family: object, data: Tensor) -> Tensors:
@@ -430,15 +428,15 @@ def _as_tensors(where: str, values: Options, family: object, data: Tensor) -> Te
     return tensors
 
 
-def _transform(
-    name: str, value: Tensor, constraint: constraints.Constraint, own: object
-) -> tfm.Transform:
+def _transform(make: type[Any], name: str, value: Tensor, own: object) -> tfm.Transform:
+    constraint = make.arg_constraints[name]
     with _blaming(f"{name!r} must be fixed, for no transform leads to {constraint}"):
         transform = _default_transform(constraint) if own is None else own
     if not isinstance(transform, tfm.Transform):
         raise TypeError(f"transforms[{name!r}] must be a Transform, not {transform!r}")
     with _blaming(f"init[{name!r}] must lie in the range of {transform}, not {value}"):
-        inside = value.dim() >= transform.codomain.event_dim
+        edge = getattr(constraint, "lower_bound", torch.nan)  # inverses may clamp it
+        inside = value.dim() >= transform.codomain.event_dim and (value != edge).all()
         inside = inside and bool(transform.codomain.check(value).all())
         if not (inside and transform.inv(value).isfinite().all()):
             raise ValueError("it lies at or past an edge")
@@ -477,6 +475,8 @@ def plot_contours(distribution: MultivariateNormal, ax: Axes, **look: Any) -> Ax
     if not isinstance(ax, Axes):
         raise TypeError(f"ax must be a matplotlib Axes, not {ax!r}")
     with _blaming(f"distribution must be a bivariate normal, not {distribution!r}"):
+        if distribution.loc.is_complex():
+            raise ValueError("it must have real parameters")
         loc = distribution.loc.detach().double().cpu()
         scale_tril = distribution.scale_tril.detach().double().cpu()
         if loc.shape != (2,) or not (loc + scale_tril).isfinite().all():

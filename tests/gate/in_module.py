@@ -43,8 +43,8 @@ FAULTS = [
     ),
     Fault(
         "a covariance that divides by n - 1",
-        "centred / n\n",
-        "centred / (n - 1)\n",
+        "return loc, covariance / len(data)",
+        "return loc, covariance / (len(data) - 1)",
         "test_closed_forms.py::test_four_points_by_hand",
     ),
     Fault(
@@ -55,14 +55,14 @@ FAULTS = [
     ),
     Fault(
         "a likelihood with the mean for the sum",
-        "return -distribution.log_prob(data).sum()",
-        "return -distribution.log_prob(data).mean()",
+        "distribution.log_prob(block).sum()",
+        "distribution.log_prob(block).mean()",
         "test_closed_forms.py::test_loss_by_hand",
     ),
     Fault(
         "a likelihood without its minus",
-        "return -distribution.log_prob(data).sum()",
-        "return distribution.log_prob(data).sum()",
+        "total := -torch",
+        "total := torch",
         "test_closed_forms.py::test_loss_as_scipy",
     ),
     Fault(
@@ -86,8 +86,8 @@ FAULTS = [
     ),
     Fault(
         "a fit that always reports that it converged",
-        "converged = path.largest_gradient() < tol",
-        "converged = True",
+        "steps, path.slope() < tol)",
+        "steps, True)",
         "test_fit.py::test_out_of_steps",
     ),
     Fault(
@@ -100,8 +100,8 @@ FAULTS = [
     ),
     Fault(
         "a gradient of the sum",
-        "self.magnify / len(self.data)",
-        "self.magnify",
+        ".sum() / len(self.data)",
+        ".sum()",
         "test_fit.py::test_momentum_by_hand",
     ),
     Fault(
@@ -112,8 +112,10 @@ FAULTS = [
     ),
     Fault(
         "a closed form that checks nothing",
-        "    _check_data(data, ndim=1)\n    _check_varies(data)\n",
-        "",
+        "    _check_data(data, ndim=1)\n"
+        "    loc, scale = data.mean(), data.std(correction=0)\n"
+        "    _check_varies(data, scale)\n",
+        "    loc, scale = data.mean(), data.std(correction=0)\n",
         "test_bad_input.py::test_bad_data",
         "DID NOT RAISE",
     ),
@@ -138,8 +140,8 @@ FAULTS = [
     ),
     Fault(
         "an inverse",
-        "centred.T @ centred / n\n",
-        "centred.T @ centred / n\n    torch.linalg.inv(covariance)\n",
+        "covariance += centred @ centred.mT\n",
+        "covariance += centred @ centred.mT\n        torch.linalg.inv(covariance)\n",
         "test_budget.py::test_no_inverse_and_no_determinant",
     ),
 ]

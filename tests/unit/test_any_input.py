@@ -268,17 +268,18 @@ def test_fit(data: st.DataObject) -> None:
         assert isinstance(result, Fit)
         assert result.n_steps <= call["max_steps"]
         assert is_finite(*result.estimates.values())
-        assert np.isfinite(result.trace.to_numpy()).all()
+        # The line search of L-BFGS may look at infinity, and turns back from it.
+        searched = call["optimizer"] is optim.LBFGS
+        told = result.trace[-1:] if searched else result.trace
+        assert np.isfinite(told.to_numpy()).all()
 
 
 def spoil(draw: st.DrawFn, call: dict[str, Any]) -> None:
     """Replace an argument of `fit`, or an entry of one, by anything."""
-    name = draw(st.sampled_from([key for key in call if key != "lr"]))
-    if name in ("init", "fixed", "transforms") and isinstance(call["init"], dict):
-        key = draw(st.sampled_from(["loc", "scale", "other", *call["init"]]))
+    name = draw(st.sampled_from(list(call)))
+    if isinstance(call[name], dict) and draw(st.booleans()):
+        key = draw(st.sampled_from(["loc", "scale", "other", *call[name]]))
         call[name] = {**call[name], key: draw(anything)}
-        if name == "init" and draw(st.booleans()):
-            call[name] = draw(anything)
     elif name in ("tol", "max_steps"):  # a larger number would be sound
         call[name] = draw(anything.filter(lambda x: not isinstance(x, int) or x <= 1))
     else:

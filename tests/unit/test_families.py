@@ -102,5 +102,5 @@ def test_a_scale_alone_of_laplace() -> None:
 
 
 def test_uniform_is_refused_with_the_reason() -> None:
-    with pytest.raises(TypeError, match="constraints that do not depend on each other"):
+    with pytest.raises(TypeError, match="bounds that do not depend on each other"):
         fit(Uniform, normals(9), init={"low": -9.0, "high": 9.0})

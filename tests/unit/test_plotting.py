@@ -95,11 +95,11 @@ def test_nothing_is_touched_but_the_axes(
 @pytest.mark.parametrize("d", [1, 3])
 def test_other_dimensions_are_refused(ax: Axes, d: int) -> None:
     wide = MultivariateNormal(torch.zeros(d), torch.eye(d))
-    with pytest.raises(ValueError, match=rf"distribution .*\(2,\).*\({d},\)"):
+    with pytest.raises(ValueError, match=r"distribution .*loc of shape \(2,\)"):
         plot_contours(wide, ax)
     assert not ax.lines
 
 
 def test_a_univariate_normal_is_refused(ax: Axes) -> None:
-    with pytest.raises(ValueError, match=r"distribution .*\(2,\)"):
+    with pytest.raises(ValueError, match=r"distribution .*bivariate.*Normal"):
         plot_contours(Normal(0.0, 1.0), ax)
