@@ -293,15 +293,15 @@ class _Path:
         return max(float(g.abs().max()) for g in gradients) / self.magnify * self.size()
 
     def trace(self) -> pd.DataFrame:
-        columns = {"loss": torch.stack([row["loss"] for row in self.rows]).tolist()}
-        lower = constraints.lower_cholesky, constraints.positive_definite  # free below
+        labels, columns = ["loss"], [torch.stack([row["loss"] for row in self.rows])]
         for name, transform in self.to_natural.items():
-            values = torch.stack([row[name] for row in self.rows]).cpu()
-            for entry in torch.ones(values.shape[1:]).nonzero().tolist():
-                if transform.codomain not in lower or entry[-1] <= entry[-2]:
-                    column = values[(slice(None), *entry)].tolist()
-                    columns["_".join([name, *map(str, entry)])] = column
-        return pd.DataFrame(columns)
+            values = torch.stack([row[name] for row in self.rows])
+            full = torch.ones_like(values[0])
+            free = full.tril() if transform.codomain.event_dim == 2 else full
+            labels += ["_".join([name, *map(str, e)]) for e in free.nonzero().tolist()]
+            columns.append(values[:, free.bool()])
+        table = torch.column_stack(columns).double().cpu()
+        return pd.DataFrame(table.numpy(), columns=labels)
 
 
 def _minimise(path: _Path, stepper: Optimizer, max_steps: int, tol: float) -> int:

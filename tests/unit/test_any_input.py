@@ -268,7 +268,10 @@ def test_fit(data: st.DataObject) -> None:
         assert isinstance(result, Fit)
         assert result.n_steps <= call["max_steps"]
         assert is_finite(*result.estimates.values())
-        assert np.isfinite(result.trace.to_numpy()).all()
+        # The line search of L-BFGS may look at infinity, and turns back from it.
+        searched = call["optimizer"] is optim.LBFGS
+        told = result.trace[-1:] if searched else result.trace
+        assert np.isfinite(told.to_numpy()).all()
 
 
 def spoil(draw: st.DrawFn, call: dict[str, Any]) -> None:
