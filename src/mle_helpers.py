@@ -294,14 +294,14 @@ class _Path:
 
     def trace(self) -> pd.DataFrame:
         labels, columns = ["loss"], [torch.stack([row["loss"] for row in self.rows])]
+        lower = constraints.lower_cholesky, constraints.positive_definite  # half free
         for name, transform in self.to_natural.items():
             values = torch.stack([row[name] for row in self.rows])
             full = torch.ones_like(values[0])
-            free = full.tril() if transform.codomain.event_dim == 2 else full
+            free = full.tril() if transform.codomain in lower else full
             labels += ["_".join([name, *map(str, e)]) for e in free.nonzero().tolist()]
             columns.append(values[:, free.bool()])
-        table = torch.column_stack(columns).double().cpu()
-        return pd.DataFrame(table.numpy(), columns=labels)
+        return pd.DataFrame(torch.column_stack(columns).cpu().numpy(), columns=labels)
 
 
 def _minimise(path: _Path, stepper: Optimizer, max_steps: int, tol: float) -> int:
