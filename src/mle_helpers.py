@@ -79,7 +79,7 @@ def multivariate_normal_mle(data: Tensor) -> MultivariateNormal:
     if n <= d:
         raise ValueError(f"data must have more samples than dimensions, but {n} <= {d}")
     loc, covariance = _moments(data)
-    _check_varies(data, covariance.diagonal().sqrt())
+    _check_varies(data, covariance.diagonal() ** 0.5)
     scale_tril, failed_at = torch.linalg.cholesky_ex(covariance)
     # The share of each column's variance that the columns before it leave unexplained.
     unexplained = scale_tril.diagonal() ** 2 / covariance.diagonal()
