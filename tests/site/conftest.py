@@ -68,7 +68,9 @@ def site(html: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(
+    scope="module"
+)  # what else runs in this process has its event loop back
 def browser() -> Iterator[Browser]:
     """A browser of this machine; without one, what needs it has not been run."""
     try:

@@ -318,8 +318,11 @@ explorers.gradient = ({ n, mean, std }) => {
     if (end === "diverged") {
       const loss = Number.isNaN(row.loss) ? "nan" : "inf";
       const why = row.scale > 0 ? "It is too far out" : "No normal has such a scale";
+      if (inputs.optimizer === LBFGS) {
+        return `${place}. ${why}: the loss is ${loss}. fit would turn back from here.`;
+      }
       const error = `fit diverged: the loss is ${loss} at step ${row.step}`;
-      return `${place}. ${why}: fit raises ArithmeticError, ${error}.`;
+      return `${place}. ${why}: fit raises FloatingPointError, ${error}.`;
     }
     const told = `${place}, ${text(row.excess)} nats a sample above the minimum.`;
     if (end === "converged") return `${told} Converged: the gradient is below 1e-6.`;
