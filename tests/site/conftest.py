@@ -101,7 +101,7 @@ class Explorer:
         self.page = page
         self.root = page.locator("section.explorer").nth(number)
         self.root.evaluate("(root) => root.scrollIntoView()")
-        page.locator("section.explorer-ready").nth(number).wait_for()
+        self.root.and_(page.locator(".explorer-ready")).wait_for()
 
     def control(self, name: str) -> Locator:
         """Return a control by its name."""

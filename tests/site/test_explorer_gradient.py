@@ -296,7 +296,7 @@ def test_surface_is_that_of_the_loss(explore: Callable[..., Explorer]) -> None:
     """Each contour has its height, and the ridge the best scale of each location."""
     explorer = explore("book/04-loc-and-scale.html", 1)
     tables = explorer.page.evaluate("""() => {
-      const root = document.querySelector(".explorer");
+      const root = document.querySelectorAll(".explorer")[1];
       const { data } = JSON.parse(root.querySelector("script").textContent);
       const chosen = Object.fromEntries(new FormData(root.querySelector("form")));
       const [loc, scale] = [Number(chosen.loc), Number(chosen.scale)];
