@@ -65,7 +65,7 @@ test: .venv/test.stamp book
 	@$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 	@echo 'Testing the module, what every page says, and the tests themselves'
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --max-worker-restart 0 --dist loadfile
 	@echo 'Running every notebook and comparing it with its stored outputs'
 	@$(BIN)/python -m pytest --nbval --nbval-current-env -n 2 --dist loadfile book
 

@@ -253,8 +253,8 @@ def fit(
 class _Path:
     """The loss over the raw parameters, and the rows of where it was evaluated.
 
-    A call adds a row, returns the mean loss and leaves its gradient in `grad` of each
-    raw parameter, both times `magnify`. It bears `patience` losses that are not finite.
+    A call adds a row, returns the mean loss and leaves its gradient in each `grad`,
+    both times `magnify`; NaN, which makes L-BFGS turn back, `patience` times at most.
     """
 
     family: Any
@@ -282,7 +282,7 @@ class _Path:
             found = f"the loss is {row['loss']} at step {len(self.rows) - 1}, {at}"
             raise FloatingPointError(f"fit diverged: {found}; try another lr or init")
         for each, gradient in zip(raw, gradients, strict=True):
-            each.grad = gradient.contiguous()  # as torch's L-BFGS needs it
+            each.grad = (gradient + 0 * loss.detach()).contiguous()
         return loss.detach().nan_to_num(torch.inf) * self.magnify
 
     def size(self) -> float:

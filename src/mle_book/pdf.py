@@ -96,7 +96,7 @@ def _join(
     part: Tag, name: str, pages: dict[str, Tag], html: Path, site: str | None
 ) -> None:
     """Make what comes from the page `name` fit into the document, in place."""
-    for tag in part.select("script, a.headerlink"):
+    for tag in part.select("script, a.headerlink, .explorer"):
         tag.decompose()
     for tag in part.select("details"):
         tag["open"] = ""  # on paper nobody can

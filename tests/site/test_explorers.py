@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Request, Route
 from mle_book.repository import ROOT
 from mle_helpers import LOOKS
 
+from .conftest import Explorer
 from .test_accessible import AXE_OPTIONS
 
 FOLDER = ROOT / "book/_assets/explorers"
@@ -65,8 +66,8 @@ def test_copies_are_those_of_npm(name: str) -> None:
     assert (FOLDER / theirs.name).read_bytes() == theirs.read_bytes()
 
 
-def requested(browser: Browser, address: str, script: str) -> list[str]:
-    """Return the names of the explorers' files that a page asks for."""
+def requested(browser: Browser, address: str, seen: int = 0) -> list[str]:
+    """Return the explorers' files that a page asks for, whose reader sees some."""
     page = browser.new_page(viewport=PHONE)
     asked: list[str] = []
 
@@ -76,8 +77,8 @@ def requested(browser: Browser, address: str, script: str) -> list[str]:
 
     page.on("request", note)
     page.goto(address, wait_until="networkidle")
-    page.evaluate(script)
-    page.wait_for_load_state("networkidle")
+    for number in range(seen):
+        Explorer(page, number)
     page.close()
     return sorted(asked)
 
@@ -85,20 +86,17 @@ def requested(browser: Browser, address: str, script: str) -> list[str]:
 def test_loaded_only_where_used(browser: Browser, site: str, pages: list[str]) -> None:
     for path in pages:
         frame = ["explorers.css", "explorers.js"] if path in PAGES else []
-        assert requested(browser, site + path, "0") == frame, path
+        assert requested(browser, site + path) == frame, path
 
 
 @each_page
 def test_what_a_page_loads_is_small(
     browser: Browser, site: str, html: Path, page: str
 ) -> None:
-    come = "document.querySelectorAll('.explorer').forEach(e => e.scrollIntoView())"
-    ready = "() => !document.querySelector('.explorer:not(.explorer-ready)')"
-    wait = f"new Promise(done => setInterval(() => ({ready})() && done(), 50))"
-    files = requested(browser, site + page, f"{come}; {wait}")
-    names = {f"{name}.js" for path, _, name in PLACES if path == page}
-    own = {"explorers.css", "explorers.js", "vega.min.js", "vega-lite.min.js"}
-    assert files == sorted(own | names)  # each once
+    names = [f"{name}.js" for path, _, name in PLACES if path == page]
+    files = requested(browser, site + page, seen=len(names))
+    own = ["explorers.css", "explorers.js", "vega.min.js", "vega-lite.min.js"]
+    assert files == sorted([*own, *names])  # each once
     static = html / "_static/explorers"
     size = sum(len(gzip.compress((static / name).read_bytes())) for name in files)
     inside = (html / page).read_text("utf-8").split('<section class="explorer"')[1:]

@@ -86,7 +86,8 @@ def read(page: Page, site: str, name: str) -> Visit:
     visit.sizeless = page.evaluate(SIZELESS)
     visit.blocking = page.evaluate(
         "() => [...document.querySelectorAll('head script[src]')]"
-        ".filter((script) => !script.defer).map((script) => script.src)"
+        ".filter((script) => !script.defer && !script.async)"
+        ".map((script) => script.src)"
     )
     return visit
 

@@ -683,7 +683,7 @@ hold_scale(lr=10.0)
     FloatingPointError: fit diverged: the loss is inf at step 161, {'loc': 1.18 ...
     e+154}; try another lr or init
 start(loc=1e300)
-    FloatingPointError: fit diverged: the loss is nan at step 50, {'loc': 1e+300,
+    FloatingPointError: fit diverged: the loss is nan at step 50, {'loc': nan,
     'scale': nan}; try another lr or init
 start(scale=9.0, transforms={"scale": identity_transform}, optimizer=optim.SGD, lr=1e3)
     FloatingPointError: fit diverged: the loss is nan at step 1, {'loc': 33.95 ... ,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from pathlib import Path
 
 import numpy as np
@@ -169,8 +170,8 @@ def test_wrong_answer_is_named(
 
 def test_endless_call_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
     def endless(problem: Problem) -> dict:
-        while True:
-            pass
+        time.sleep(60)
+        return {}
 
     monkeypatch.setitem(bench.CONTESTANTS, "ours, fit", (endless, 1e-9))
     monkeypatch.setattr(bench, "CAP", 0.01)

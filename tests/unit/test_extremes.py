@@ -20,6 +20,7 @@ from torch.distributions import (
     Normal,
     StudentT,
 )
+from torch.distributions.transforms import identity_transform
 
 import mle_helpers
 from mle_helpers import (
@@ -285,3 +286,14 @@ def test_a_search_turns_back_from_infinity() -> None:
     assert distance < CLOSE
     assert not all(map(math.isfinite, found.trace["loss"]))
     assert math.isfinite(found.trace["loss"].iloc[-1])
+
+
+@pytest.mark.parametrize(("loc", "scale"), [(-10, 1), (6, 0.5), (-1, 7), (0, 5)])
+def test_a_search_turns_back_from_scales_below_zero(loc: float, scale: float) -> None:
+    """There the loss is NaN; its gradient, were it used, leads nowhere."""
+    free = {"scale": identity_transform}
+    found, distance = univariate(z + 2, loc, scale, transforms=free)
+    assert found.converged
+    assert distance < CLOSE
+    assert found.trace["loss"].isna().any()
+    assert (found.trace["scale"] < 0).any()

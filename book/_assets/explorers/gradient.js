@@ -8,6 +8,7 @@
 
 explorers.gradient = ({ n, mean, std }) => {
   const MOST = 10_000; // steps, as in `fit`
+  const PATIENCE = 50; // losses that are not finite, which `fit` bears in a line search
   const SMALL = 1e-6; // a gradient below it ends the walk, in nats a sample
   const CRAWL = 0.98; // a step that leaves more of the loss above its minimum crawls
   const TICK = 80; // milliseconds between the moves of "play"
@@ -60,14 +61,15 @@ explorers.gradient = ({ n, mean, std }) => {
     function* evaluate(at) {
       const { loss, gradient } = yield at;
       const scaled = gradient.map((each) => each * MAGNIFY);
-      return { loss: (loss * MAGNIFY) / n, gradient: scaled };
+      if (Number.isFinite(loss)) return { loss: (loss * MAGNIFY) / n, gradient: scaled };
+      return { loss: Infinity, gradient: gradient.map(() => NaN) }; // turns half way back
     }
     let here = yield* evaluate(place);
     let direction = here.gradient.map((each) => -each);
     let length = Math.min(1, 1 / dot(direction.map(Math.abs), [1, 1]));
     let shrink = 1; // the first guess of the inverse curvature
     const memory = [];
-    while (dot(here.gradient, direction) <= 0) {
+    while (!(dot(here.gradient, direction) > 0)) {
       const from = here;
       [here, length] = yield* search(evaluate, place, from, direction, length);
       const move = direction.map((each) => length * each);
@@ -104,7 +106,7 @@ explorers.gradient = ({ n, mean, std }) => {
   // A length of step with the strong Wolfe conditions: Nocedal and Wright (2006),
   // algorithms 3.5 and 3.6, with the rules and constants of torch/optim/lbfgs.py.
   function* search(evaluate, place, from, direction, length) {
-    const [ENOUGH, FLAT, NARROW] = [1e-4, 0.9, 1e-9];
+    const [ENOUGH, FLAT, NARROW, TRIALS] = [1e-4, 0.9, 1e-9, 25];
     const slope = dot(from.gradient, direction);
     function* attempt(t) {
       const found = yield* evaluate(add(place, t, direction));
@@ -114,10 +116,12 @@ explorers.gradient = ({ n, mean, std }) => {
     const good = (end) => Math.abs(end.slope) <= -FLAT * slope;
 
     // Go on, ever further, until a good length lies between the last two.
-    let last = { ...from, t: 0, slope };
+    const start = { ...from, t: 0, slope };
+    let last = start;
     let end = yield* attempt(length);
-    for (let i = 0; ; i++) {
-      if (tooHigh(end) || (i > 1 && end.loss >= last.loss)) break;
+    let trials = 0;
+    for (; trials < TRIALS; trials++) {
+      if (tooHigh(end) || (trials > 1 && end.loss >= last.loss)) break;
       if (good(end)) return [end, end.t];
       if (end.slope >= 0) break;
       const bounds = [end.t + 0.01 * (end.t - last.t), end.t * 10];
@@ -127,12 +131,13 @@ explorers.gradient = ({ n, mean, std }) => {
     }
 
     // Narrow these two down. The pair keeps its order; low is the lower of them.
-    const pair = [last, end];
+    const pair = [trials < TRIALS ? last : start, end];
     let near = false; // whether the last trial was near an end of the pair
-    for (;;) {
+    for (; ; trials++) {
       const [low, high] = pair[0].loss <= pair[1].loss ? [0, 1] : [1, 0];
       const [left, right] = pair.map(({ t }) => t).sort((a, b) => a - b);
-      if ((right - left) * largest(direction) < NARROW) return [pair[low], pair[low].t];
+      const narrow = (right - left) * largest(direction) < NARROW;
+      if (narrow || trials >= TRIALS) return [pair[low], pair[low].t];
       let t = cubic(...pair, [left, right]);
       const margin = 0.1 * (right - left);
       const close = Math.min(right - t, t - left) < margin;
@@ -204,7 +209,8 @@ explorers.gradient = ({ n, mean, std }) => {
     const place = constraint === HELD ? [loc] : [loc, raw];
     const optimizer = optimizers[inputs.optimizer](place, Number(inputs.rate));
     const parabola = locs.map((at) => ({ loc: at, excess: excess(at, scale, inputs) }));
-    const walk = { inputs, optimizer, parabola, rows: [], end: null };
+    const patience = inputs.optimizer === LBFGS ? PATIENCE : 0;
+    const walk = { inputs, optimizer, parabola, patience, rows: [], end: null };
     advance(walk);
     return walk;
   }
@@ -220,7 +226,8 @@ explorers.gradient = ({ n, mean, std }) => {
     }
     const row = { step: rows.length, ...evaluate(value, inputs) };
     rows.push(row);
-    if (!Number.isFinite(row.loss)) walk.end = "diverged";
+    if (!Number.isFinite(row.loss)) walk.patience--;
+    if (walk.patience < 0) walk.end = "diverged";
     else if (largest(row.gradient) < SMALL) walk.end = "converged";
     else if (row.step === MOST) walk.end = "most";
   }
@@ -261,7 +268,7 @@ explorers.gradient = ({ n, mean, std }) => {
     let lowest = Infinity;
     return rows.filter(({ loss }) => {
       const better = loss < lowest;
-      lowest = Math.min(loss, lowest);
+      if (better) lowest = loss;
       return better;
     });
   }
@@ -315,12 +322,10 @@ explorers.gradient = ({ n, mean, std }) => {
   function says({ inputs, rows, end }) {
     const row = rows.at(-1);
     const place = `Step ${row.step}: ${at(row)}`;
-    if (end === "diverged") {
+    if (!Number.isFinite(row.loss)) {
       const loss = Number.isNaN(row.loss) ? "nan" : "inf";
       const why = row.scale > 0 ? "It is too far out" : "No normal has such a scale";
-      if (inputs.optimizer === LBFGS) {
-        return `${place}. ${why}: the loss is ${loss}. fit would turn back from here.`;
-      }
+      if (!end) return `${place}. ${why}: the loss is ${loss}. The search turns back.`;
       const error = `fit diverged: the loss is ${loss} at step ${row.step}`;
       return `${place}. ${why}: fit raises FloatingPointError, ${error}.`;
     }
