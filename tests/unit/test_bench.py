@@ -75,7 +75,10 @@ def test_memory_and_steps_are_whole() -> None:
     assert (memory >= 0.95).all(), "the data count"
     # NumPy's `std` needs the data and the distances from their mean, and no more.
     assert memory["NumPy", 10**7, 1] == pytest.approx(2, abs=0.2)
-    steps = stored("steps").groupby("contestant").size()
+    steps = stored("steps")
+    assert (steps["fastest"] > 0).all(), "what came before the steps drowns them"
+    assert (steps["fastest"] <= steps["median"]).all()
+    steps = steps.groupby("contestant").size()
     assert dict(steps) == dict.fromkeys(["ours, fit", "the post's loop"], 10)
 
 

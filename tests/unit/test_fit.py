@@ -614,40 +614,39 @@ def test_never_more_steps_than_allowed(problem: Problem) -> None:
     assert problem.fit(tol=1e-18, max_steps=30).n_steps <= 30
 
 
+def spy(
+    optimizer: type[optim.Optimizer],
+) -> tuple[type[optim.Optimizer], dict[str, Any]]:
+    """Return a copy of an optimizer, and what it was given last."""
+    received: dict[str, Any] = {}
+
+    class Spy(optimizer):
+        def __init__(self, params: list[Tensor], **options: Any) -> None:
+            received.clear()
+            received.update(options, count=len(params))
+            super().__init__(params, **options)
+
+    return Spy, received
+
+
 def test_what_the_optimizer_is_given() -> None:
-    given_to: dict[str, Any] = {}
-
-    class Spy(optim.SGD):
-        def __init__(self, params: list[Tensor], **options: Any) -> None:
-            given_to.update(options, count=len(params))
-            super().__init__(params, **options)
-
-    PROBLEMS["normal"].fit(optimizer=Spy, max_steps=1, lr=0.25, momentum=0.5)
-    assert given_to == {"count": 2, "lr": 0.25, "momentum": 0.5}
-    given_to.clear()
-    PROBLEMS["normal"].fit(optimizer=Spy, max_steps=1)
-    assert given_to == {"count": 2}
+    sgd, received = spy(optim.SGD)
+    PROBLEMS["normal"].fit(optimizer=sgd, max_steps=1, lr=0.25, momentum=0.5)
+    assert received == {"count": 2, "lr": 0.25, "momentum": 0.5}
+    PROBLEMS["normal"].fit(optimizer=sgd, max_steps=1)
+    assert received == {"count": 2}
 
 
-def test_what_the_default_optimizer_is_given() -> None:
+def test_what_the_default_optimizer_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     """The search may take two evaluations a step, and some hundreds at its end."""
-    given_to: dict[str, Any] = {}
-
-    class Spy(optim.LBFGS):
-        def __init__(self, params: list[Tensor], **options: Any) -> None:
-            given_to.update(options, count=len(params))
-            super().__init__(params, **options)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mle_helpers, "LBFGS", Spy)
-        PROBLEMS["normal"].fit(optimizer=Spy, max_steps=7, lr=0.5)
-    given = {"max_iter": 7, "max_eval": 514, "lr": 0.5, "count": 2}
+    lbfgs, received = spy(optim.LBFGS)
+    monkeypatch.setattr(mle_helpers, "LBFGS", lbfgs)
+    PROBLEMS["normal"].fit(optimizer=lbfgs, max_steps=7, lr=0.5)
+    asked = {"max_iter": 7, "max_eval": 514, "lr": 0.5, "count": 2}
     exact = {"tolerance_grad": 0.0, "tolerance_change": 0.0}
-    assert given_to == {**given, **exact, "line_search_fn": "strong_wolfe"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mle_helpers, "LBFGS", Spy)
-        PROBLEMS["normal"].fit(optimizer=Spy)
-    assert (given_to["max_iter"], given_to["max_eval"]) == (10_000, 20_500)
+    assert received == {**asked, **exact, "line_search_fn": "strong_wolfe"}
+    PROBLEMS["normal"].fit(optimizer=lbfgs)
+    assert (received["max_iter"], received["max_eval"]) == (10_000, 20_500)
 
 
 @pytest.mark.parametrize(
