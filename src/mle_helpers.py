@@ -267,23 +267,23 @@ class _Path:
     patience: int = 0
     rows: list[Tensors] = field(default_factory=list)
 
-    def __call__(self) -> Tensor:
+    def __call__(self) -> float:
         raw = list(self.raw.values())
         with torch.enable_grad():
             natural = {name: self.to_natural[name](self.raw[name]) for name in self.raw}
             distribution = self.family(**natural, **self.known, validate_args=False)
             loss = -distribution.log_prob(self.data).sum() / len(self.data)
-            gradients = torch.autograd.grad(loss * self.magnify, raw)
+            gradients = torch.autograd.grad(loss, raw, loss.new_tensor(self.magnify))
         row = {"loss": loss * self.n, **natural}
         self.rows.append({name: value.detach().clone() for name, value in row.items()})
-        self.patience -= not self.rows[-1]["loss"].isfinite()
+        self.patience -= not (finite := abs(row["loss"].item()) < torch.inf)
         if self.patience < 0:
             at = {name: value.tolist() for name, value in natural.items()}
             found = f"the loss is {row['loss']} at step {len(self.rows) - 1}, {at}"
             raise FloatingPointError(f"fit diverged: {found}; try another lr or init")
         for each, gradient in zip(raw, gradients, strict=True):
-            each.grad = (gradient + 0 * loss.detach()).contiguous()
-        return loss.detach().nan_to_num(torch.inf) * self.magnify
+            each.grad = (gradient if finite else gradient * torch.nan).contiguous()
+        return loss.item() * self.magnify if finite else torch.inf
 
     def size(self) -> float:
         return max(1.0, max(float(r.data.abs().max()) for r in self.raw.values()) / 10)
