@@ -5,9 +5,9 @@ memory and the cost of a step, prints the results side by side, and writes them 
 `book/data/benchmark`, which the page reads. It takes about eight minutes, on Linux or
 macOS; a contestant whose answer is wrong ends it.
 
-Everything runs on one thread, in turn: a round calls each contestant once, so what
-disturbs the machine disturbs all. On the grid, a gradient fit that takes longer than
-`CAP` is broken off, and not tried on a larger problem.
+Everything runs on one thread, in turn: in rounds, over which the calls of a contestant
+are spread evenly, so what disturbs the machine disturbs all. On the grid, a gradient
+fit that takes longer than `CAP` is broken off, and not tried on a larger problem.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ class Entry:
         else:  # the first was a warm-up
             seconds = self.call()
             self.number = max(1, int(2e-3 / seconds))
-        fewest = 3 if seconds < 2 else 1
+        fewest = 3 if seconds < 2 or self.problem.name != "grid" else 1
         self.repeats = min(21, max(fewest, int(SHARE / seconds)))
 
     def call(self) -> float:
@@ -169,9 +169,10 @@ def measure(problem: Problem, names: list[str]) -> list[dict[str, Any]]:
     entries = [Entry(problem, name) for name in names]
     for entry in entries:
         entry.start()
-    for _ in range(max(entry.repeats for entry in entries)):
+    rounds = max(entry.repeats for entry in entries)
+    for turn in range(1, rounds + 1):
         for entry in entries:
-            if len(entry.seconds) < entry.repeats:
+            if len(entry.seconds) < entry.repeats * turn / rounds:
                 entry.seconds.append(entry.call())
     return [entry.row() for entry in entries]
 
