@@ -82,7 +82,7 @@ bench: .venv/bench.stamp
 	@$(BIN)/python -m mle_book.bench
 
 mutants: .venv/mutants.stamp
-	@echo 'Running the unit tests on each mutant of the module (a quarter of an hour)'
+	@echo 'Running the unit tests on each mutant of the module (some minutes)'
 	@$(BIN)/python -m mle_book.mutants
 
 execute: .venv/test.stamp
