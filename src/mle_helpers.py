@@ -253,8 +253,8 @@ def fit(
 class _Path:
     """The loss over the raw parameters, and the rows of where it was evaluated.
 
-    A call adds a row, returns the mean loss and leaves its gradient in each `grad`,
-    both times `magnify`; NaN, which makes L-BFGS turn back, `patience` times at most.
+    A call adds a row, gives the mean loss and (in `grad`) gradient, times `magnify`,
+    or, where that is not finite, infinity and NaN: L-BFGS turns back, `patience` times.
     """
 
     family: Any
