@@ -171,6 +171,23 @@ def test_wrong_answer_is_named(
         bench.measure(grid_problem(60, 1), ["NumPy", "a liar"])
 
 
+def test_calls_are_spread_over_the_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    repeats, calls = {"NumPy": 6, "scipy.stats": 2}, []
+
+    def start(entry: bench.Entry) -> None:
+        entry.repeats = repeats[entry.name]
+
+    def call(entry: bench.Entry) -> float:
+        calls.append(entry.name)
+        return 1.0
+
+    monkeypatch.setattr(bench.Entry, "start", start)
+    monkeypatch.setattr(bench.Entry, "call", call)
+    bench.measure(grid_problem(60, 1), list(repeats))
+    few, many = "scipy.stats", "NumPy"
+    assert calls == [many, few, many, many, many, few, many, many]
+
+
 def test_endless_call_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
     def endless(problem: Problem) -> dict:
         time.sleep(60)
