@@ -35,7 +35,7 @@ help:
 	@echo 'make bundle     pack site, notebooks, PDF and data into one archive in _build'
 	@echo 'make editions   cut student, solutions, autograder for TERM=2027-spring'
 	@echo 'make grade      grade the notebooks in SUBMISSIONS=folder for TERM=...'
-	@echo 'make execute    run every chapter again, in place'
+	@echo 'make execute    run every notebook again, or NB=book/name.ipynb'
 	@echo 'make bench      time the module beside other libraries, for the benchmark page'
 	@echo 'make mutants    harm the module in each place, to see the unit tests notice'
 	@echo 'make matrix     check the stored outputs on other platforms'
@@ -86,7 +86,7 @@ mutants: .venv/mutants.stamp
 	@$(BIN)/python -m mle_book.mutants
 
 execute: .venv/test.stamp
-	@$(BIN)/python -m mle_book.execute book/*.ipynb book/exercises/*.ipynb
+	@$(BIN)/python -m mle_book.run $(NB)
 
 notebooks: book
 	@rm -rf _build/notebooks

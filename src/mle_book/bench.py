@@ -1,4 +1,4 @@
-"""The benchmark: the module beside its peers, for the page `book/benchmark.ipynb`.
+"""The benchmark: the module beside its peers, for the last appendix of the book.
 
 ``python -m mle_book.bench`` times every contestant on every problem, measures the peak
 memory and the cost of a step, prints the results side by side, and writes them to

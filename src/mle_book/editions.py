@@ -308,7 +308,7 @@ def write(term: str) -> None:
     Raises:
         NotebookError: An exercise cannot be cut, or its solution does not run.
     """
-    from mle_book.execute import execute  # needs what runs notebooks
+    from mle_book.run import execute  # needs what runs notebooks
 
     folder = EDITIONS / demand_term(term)
     shutil.rmtree(folder, ignore_errors=True)

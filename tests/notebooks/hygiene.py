@@ -18,8 +18,7 @@ from collections.abc import Callable, Iterator
 
 from nbformat import NotebookNode
 
-from mle_book.execute import KERNEL, LANGUAGE, VOLATILE
-from mle_book.figures import KEY, png_digest
+from mle_book.run import KERNEL, LANGUAGE, OF_CELL
 
 Rule = Callable[..., list[str]]
 NOTEBOOK: list[Rule] = []  # hold for every notebook under book/
@@ -171,12 +170,13 @@ def no_trailing_semicolon(notebook: NotebookNode) -> Iterator[str]:
 @rule(NOTEBOOK)
 def clean_metadata(notebook: NotebookNode) -> Iterator[str]:
     """House style 2: nothing volatile, and what a page needs to know the language."""
-    expected = {"kernelspec": KERNEL, "language_info": LANGUAGE, "widgets": None}
-    for key, wanted in expected.items():
-        if notebook.metadata.get(key) != wanted:
-            yield f"notebook: {key} is {notebook.metadata.get(key)}; wanted {wanted}"
+    expected = {"kernelspec": KERNEL, "language_info": LANGUAGE}
+    for key in {*expected, *notebook.metadata}:
+        found, wanted = notebook.metadata.get(key), expected.get(key)
+        if found != wanted:
+            yield f"notebook: {key} is {found}; wanted {wanted} (run make execute)"
     for n, cell in enumerate(notebook.cells, 1):
-        for key in set(VOLATILE) & set(cell.metadata):
+        for key in set(cell.metadata) - OF_CELL:
             yield f"cell {n}: metadata hold {key}; wanted none (run make execute)"
         if cell.get("attachments"):
             yield f"cell {n}: holds an attachment; wanted a file in book/_assets"
@@ -375,17 +375,6 @@ def figures_are_described(notebook: NotebookNode) -> Iterator[str]:
         name = figure(cell, "figure", "name")
         if not re.fullmatch("fig-[a-z0-9-]+", name):
             yield f"cell {n}: figure name {name!r}; wanted fig-..."
-
-
-@rule(NOTEBOOK)
-def figures_hold_their_description(notebook: NotebookNode) -> Iterator[str]:
-    """A figure is compared by its description, which `make execute` ties to the PNG."""
-    for n, output in outputs(notebook):
-        data = output.get("data", {})
-        if "image/png" not in data:
-            continue
-        if output.metadata.get(KEY, {}).get("png") != png_digest(data):
-            yield f"cell {n}: the figure is not the one described; wanted: make execute"
 
 
 # --- Chapters -----------------------------------------------------------------

@@ -11,14 +11,13 @@ import nbformat
 import pytest
 from nbformat import NotebookNode, v4
 
-from mle_book.execute import KERNEL, LANGUAGE, normalise
-from mle_book.figures import KEY, png_digest
+from mle_book import figure_facts, notebooks
+from mle_book.notebooks import ROOT
+from mle_book.run import KERNEL, LANGUAGE, normalise
 
 from . import hygiene
+from .pages import CHAPTERS, NOTEBOOKS, facts, load
 
-ROOT = Path(__file__).parents[2]
-PATHS = [p for p in sorted(ROOT.glob("book/**/*.ipynb")) if p.parent.name[0] != "."]
-CHAPTERS = [p for p in PATHS if re.match(r"book/\d\d-", p.relative_to(ROOT).as_posix())]
 RULES = hygiene.NOTEBOOK + hygiene.CHAPTER + hygiene.BOOK
 
 
@@ -30,39 +29,80 @@ def test_there_are_chapters() -> None:
     assert CHAPTERS
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("rule", hygiene.NOTEBOOK, ids=lambda rule: rule.__name__)
 def test_notebook(path: Path, rule: hygiene.Rule) -> None:
-    assert_clean(rule(nbformat.read(path, as_version=4)))
+    assert_clean(rule(load(path)))
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("rule", hygiene.CHAPTER, ids=lambda rule: rule.__name__)
 def test_chapter(path: Path, rule: hygiene.Rule) -> None:
-    assert_clean(rule(nbformat.read(path, as_version=4)))
+    assert_clean(rule(load(path)))
 
 
 @pytest.mark.parametrize("rule", hygiene.BOOK, ids=lambda rule: rule.__name__)
 def test_book(rule: hygiene.Rule) -> None:
-    assert_clean(rule({p.stem: nbformat.read(p, as_version=4) for p in CHAPTERS}))
+    assert_clean(rule({p.stem: load(p) for p in CHAPTERS}))
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_written_as_execute_writes_it(path: Path) -> None:
-    notebook = nbformat.read(path, as_version=4)
+    notebook = copy.deepcopy(load(path))
     normalise(notebook)
     text = nbformat.writes(notebook) + "\n"
     assert path.read_text(encoding="utf-8") == text, "run make execute"
 
 
-def test_contents_list_every_notebook() -> None:
-    toc = (ROOT / "_toc.yml").read_text(encoding="utf-8")
-    names = re.findall(r"^[ -]*(?:root|file): *(\S+)", toc, re.M)
-    listed = {ROOT / name for name in names}
-    found = {path.with_suffix("") for path in PATHS}
-    assert not found - listed, "not in _toc.yml"
-    pages = {page.with_suffix("") for page in ROOT.glob("book/**/*.md")}
-    assert not listed - found - pages, "in _toc.yml, but no such page"
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_figures_are_those_described(path: Path) -> None:
+    assert_clean(undescribed(load(path), facts(path)))
+
+
+def undescribed(notebook: NotebookNode, facts: dict) -> list[str]:
+    """Return the figures without facts, and the facts without a figure."""
+    shown = {
+        figure_facts.fingerprint(picture): f"cell {n}: not the figure described"
+        for n, cell in hygiene.cells(notebook, "code")
+        for picture in figure_facts.pictures(cell)
+    }
+    found = [said for key, said in shown.items() if not facts.get(key)]
+    found += [f"{key}: described, but no figure" for key in facts.keys() - shown.keys()]
+    return [f"{each}; wanted: make execute" for each in found]
+
+
+def test_contents_list_every_page() -> None:
+    assert_clean(unlisted(ROOT))
+
+
+def unlisted(root: Path) -> list[str]:
+    """Return the pages in `book` that `_toc.yml` lacks, and the entries without one."""
+    contents = (root / "_toc.yml").read_text(encoding="utf-8")
+    names = re.findall(r"^[ -]*(?:root|file): *(\S+)", contents, re.M)
+    pages = [p for kind in ("ipynb", "md") for p in root.glob(f"book/**/[!.]*.{kind}")]
+    pages = [p.relative_to(root) for p in pages if p.parent.name[0] != "."]
+    pages = [p for p in pages if p.name != "README.md"]  # of a folder
+    found = {page.with_suffix("").as_posix() for page in pages}
+    return [f"{each}: not in _toc.yml" for each in sorted(found - {*names})] + [
+        f"{each}: in _toc.yml, but no such page" for each in names if each not in found
+    ]
+
+
+def test_page_that_the_contents_lack_or_make_up(tmp_path: Path) -> None:
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book/01-a.ipynb").touch()
+    contents = tmp_path / "_toc.yml"
+    contents.write_text("root: book/index\nparts:\n  - chapters:\n")
+    assert unlisted(tmp_path) == [
+        "book/01-a: not in _toc.yml",
+        "book/index: in _toc.yml, but no such page",
+    ]
+
+
+def test_chapters_are_numbered_in_order() -> None:
+    """Links and tables say the number that the file's name begins with."""
+    for number, path in enumerate(notebooks.chapters(), start=1):
+        assert path.name.startswith(f"{number:02}-")
 
 
 def assert_clean(messages: list[str]) -> None:
@@ -129,9 +169,7 @@ def good(name: str) -> NotebookNode:
         cell.outputs = [v4.new_output("stream", text="mean 0.123456\n")]
     for cell in cells[3:9:2]:
         png = {"image/png": "aGVsbG8="}
-        described = {KEY: {"png": png_digest(png)}}
-        output = v4.new_output("display_data", png, metadata=described)
-        cell.outputs.append(output)
+        cell.outputs.append(v4.new_output("display_data", png))
         cell.metadata.mystnb = {
             "image": {"alt": "A histogram of the draws, highest near zero."},
             "figure": {
@@ -270,10 +308,6 @@ BROKEN: dict[hygiene.Rule, list[Break]] = {
             put("# NBVAL_SKIP\n# Draws on a device.", 11),
         ),
     ],
-    hygiene.figures_hold_their_description: [
-        lambda nb: nb.cells[3].outputs[1].data.update({"image/png": "d29ybGQh"}),
-        lambda nb: nb.cells[3].outputs[1].metadata.pop(KEY),
-    ],
     hygiene.figures_are_described: [
         lambda nb: nb.cells[3].metadata.pop("mystnb"),
         describe("image", alt="A histogram."),
@@ -334,11 +368,11 @@ def test_what_is_recorded_may_show_dates_and_versions() -> None:
     assert hygiene.stable_outputs(notebook) == []
     tagged = [
         (path.stem, n)
-        for path in PATHS
-        for n, cell in hygiene.cells(nbformat.read(path, as_version=4), "code")
+        for path in NOTEBOOKS
+        for n, cell in hygiene.cells(load(path), "code")
         if "recorded" in hygiene.tags(cell)
     ]
-    assert [name for name, _ in tagged] == ["benchmark"], "one cell of one page"
+    assert [name for name, _ in tagged] == ["appendix-b-benchmark"], "one cell"
 
 
 def test_good_notebook_keeps_every_rule() -> None:

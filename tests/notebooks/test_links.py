@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from nbformat import v4
 
-from . import links
+from . import links, pages
 from .links import Page
 
 ROOT = Path(__file__).parents[2]
-FILES = [p for p in ROOT.glob("book/**/*.ipynb") if p.parent.name[0] != "."]
-FILES += [*ROOT.glob("book/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+FILES = [*pages.NOTEBOOKS, *ROOT.glob("book/*.md")]
+FILES += [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 PAGES = [links.read(ROOT, path.relative_to(ROOT)) for path in sorted(FILES)]
 BOOK = [page for page in PAGES if page.path.parts[0] == "book"]
-CHAPTERS = [page for page in BOOK if re.match(r"book/\d\d-", page.path.as_posix())]
+CHAPTERS = [page for page in BOOK if ROOT / page.path in pages.CHAPTERS]
 REFERENCES = next(page for page in BOOK if page.path.name == "references.md")
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.path))
 every_chapter = pytest.mark.parametrize("page", CHAPTERS, ids=lambda p: p.path.stem)

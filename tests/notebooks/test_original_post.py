@@ -14,7 +14,7 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CHAPTER = ROOT / "book/06-original-post.ipynb"
+CHAPTER = ROOT / "book/appendix-a-original-post.ipynb"
 DATA, REFERENCE = ROOT / "book/data/original-post", ROOT / "tests/reference"
 NAMES = [
     "multivariate_fixed_covariance",

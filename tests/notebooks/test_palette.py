@@ -8,27 +8,22 @@ from itertools import combinations
 from pathlib import Path
 
 import matplotlib
-import nbformat
 import pytest
 from matplotlib.colors import to_hex
 
-from mle_book.figures import stored_figures
+from mle_book.figure_facts import pictures
 from mle_helpers import LOOKS
 
-BOOK = Path(__file__).parents[2] / "book"
-CHAPTERS = sorted(BOOK.glob("*.ipynb"))
+from .pages import NOTEBOOKS, facts, load
+
+DRAWN = [path for path in NOTEBOOKS if path.parent.name == "book"]
 
 # In bytes, as stored. The heaviest, clouds of a thousand points, take what they need.
-FIGURE_BUDGET, BOOK_BUDGET = 250_000, 4_000_000
+FIGURE_BUDGET, BOOK_BUDGET = 100_000, 1_900_000
 
 MEANT = {look["color"].lower() for look in LOOKS.values()}
 # The scale of numbers.
 SCALE = {to_hex(matplotlib.colormaps["viridis"](n)) for n in range(256)}
-
-
-def outputs(chapter: Path) -> list[nbformat.NotebookNode]:
-    cells = nbformat.read(chapter, as_version=4).cells
-    return [output for cell in cells for output in cell.get("outputs", [])]
 
 
 def neutral(colour: str) -> bool:
@@ -37,9 +32,9 @@ def neutral(colour: str) -> bool:
     return red == green == blue > LOOKS["data"]["color"][1:3]
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
-def test_colours_are_those_with_a_meaning(chapter: Path) -> None:
-    for figure in stored_figures(outputs(chapter)):
+@pytest.mark.parametrize("notebook", DRAWN, ids=lambda path: path.stem)
+def test_colours_are_those_with_a_meaning(notebook: Path) -> None:
+    for figure in facts(notebook).values():
         for artist in (a for ax in figure["axes"] for a in ax["artists"]):
             words = [str(word) for word in artist["style"]] + artist.get("colours", [])
             for colour in (
@@ -48,10 +43,10 @@ def test_colours_are_those_with_a_meaning(chapter: Path) -> None:
                 assert colour in MEANT | SCALE or neutral(colour), artist
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
-def test_no_two_lines_differ_by_colour_alone(chapter: Path) -> None:
+@pytest.mark.parametrize("notebook", DRAWN, ids=lambda path: path.stem)
+def test_no_two_lines_differ_by_colour_alone(notebook: Path) -> None:
     """A dash, a marker or a width tells them apart too."""
-    for figure in stored_figures(outputs(chapter)):
+    for figure in facts(notebook).values():
         for ax in figure["axes"]:
             styles = [a["style"] for a in ax["artists"] if a["kind"] == "line"]
             # Matplotlib has two names for no marker: "" and "None".
@@ -64,10 +59,10 @@ def test_no_two_lines_differ_by_colour_alone(chapter: Path) -> None:
 
 def test_figures_keep_to_their_budget() -> None:
     sizes = [
-        len(b64decode(output.data["image/png"]))
-        for chapter in CHAPTERS
-        for output in outputs(chapter)
-        if "image/png" in output.get("data", {})
+        len(b64decode(picture.data["image/png"]))
+        for path in NOTEBOOKS
+        for cell in load(path).cells
+        for picture in pictures(cell)
     ]
     assert sizes
     assert max(sizes) <= FIGURE_BUDGET

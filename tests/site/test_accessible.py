@@ -270,7 +270,7 @@ SIDEWAYS = """() => {
 }"""
 
 # One formula of the appendix has the form that the post's proof needs, and no break.
-TOO_LONG = {"book/06-original-post.html": 1}
+TOO_LONG = {"book/appendix-a-original-post.html": 1}
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -287,7 +287,7 @@ def test_only_code_and_tables_scroll_sideways(
 
 
 def test_what_scrolls_has_a_name_and_what_fits_is_no_stop(open_page: Callable) -> None:
-    page = open_page("book/06-original-post.html", PHONE)
+    page = open_page("book/appendix-a-original-post.html", PHONE)
     wrong = """() => [...document.querySelectorAll(
         "main pre, .formula, .cell_output > .output, .pst-scrollable-table-container"
       )].filter(element => element.checkVisibility()).filter(element => {

@@ -1,13 +1,16 @@
 """What is drawn in a figure, as numbers and words, so that a test can compare it.
 
-nbval does not compare images, and the bytes of a PNG differ between machines. So while
-the chapters are executed, and again while they are tested, each figure that a kernel
-displays carries a description along, in its metadata under `KEY`: its size, and for
-each of its axes the labels, limits and scales, and every artist with its style and
-points. `differences` compares two of them.
+nbval does not compare images, and the bytes of a PNG differ between machines. So each
+figure that a kernel displays, when a chapter is run or tested, brings its facts along:
+its size, and for each of its axes the labels, limits and scales, and every artist with
+its style and points. `make execute` keeps them in `figures/NAME.json` beside the
+notebook, each under the fingerprint of its PNG; `differences` compares two.
 """
 
+from __future__ import annotations
+
 import hashlib
+import json
 import math
 import os
 import tempfile
@@ -15,7 +18,8 @@ from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -32,7 +36,12 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter
 from numpy.typing import ArrayLike
 
-KEY = "mle-normal.figure"
+if TYPE_CHECKING:  # a kernel has no need of it
+    from nbformat import NotebookNode
+
+Facts = dict[str, Any]
+
+KEY = "mle-normal.figure"  # of the metadata in which a kernel hands the facts over
 
 # Positions are stored in units of the axes, 0 to 1. Platforms agree on them far better
 # than this; a tenth of a standard deviation is about ten times as much on a page.
@@ -44,7 +53,7 @@ MISSING = -99.0  # stands for NaN and the infinite
 
 STARTUP = """
 from matplotlib.figure import Figure
-from mle_book.figures import KEY, describe
+from mle_book.figure_facts import KEY, describe
 
 get_ipython().display_formatter.mimebundle_formatter.for_type(
     Figure, lambda figure, **_: ({}, {KEY: describe(figure)})
@@ -56,21 +65,48 @@ get_ipython().display_formatter.mimebundle_formatter.for_type(
 def described_figures() -> Iterator[None]:
     """Make each kernel started inside the block describe the figures that it shows.
 
-    The kernels get an IPython profile of their own, so a reader's own settings cannot
-    change what a chapter gives either.
+    The kernels get an IPython profile and a backend of their own, so a reader's own
+    settings cannot change what a chapter gives either.
     """
     with tempfile.TemporaryDirectory() as folder:
         startup = Path(folder, "profile_default", "startup", "describe_figures.py")
         startup.parent.mkdir(parents=True)
         startup.write_text(STARTUP)
-        before = os.environ.get("IPYTHONDIR")
-        os.environ["IPYTHONDIR"] = folder
-        try:
+        inline = "module://matplotlib_inline.backend_inline"
+        with patch.dict(os.environ, IPYTHONDIR=folder, MPLBACKEND=inline):
             yield
-        finally:
-            del os.environ["IPYTHONDIR"]
-            if before is not None:
-                os.environ["IPYTHONDIR"] = before
+
+
+# --- In a notebook, and beside it -----------------------------------------------------
+
+
+def pictures(cell: NotebookNode) -> list[NotebookNode]:
+    """Return the outputs of `cell` that are figures."""
+    return [o for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
+
+
+def fingerprint(picture: NotebookNode) -> str:
+    """Return what ties the facts of a figure to its PNG."""
+    return hashlib.sha256(b64decode(picture.data["image/png"])).hexdigest()[:16]
+
+
+def file_of(path: Path) -> Path:
+    """Return where the facts of the figures in the notebook at `path` are."""
+    return path.parent / "figures" / f"{path.stem}.json"
+
+
+def load(path: Path) -> dict[str, Facts]:
+    """Return the facts of the figures in the notebook at `path`."""
+    file = file_of(path)
+    return json.loads(file.read_text("utf-8")) if file.exists() else {}
+
+
+def stored(cell: NotebookNode, facts: dict[str, Facts]) -> list[Facts]:
+    """Return the facts of each figure in a cell as it is on disk."""
+    return [facts.get(fingerprint(picture), {}) for picture in pictures(cell)]
+
+
+# --- What a figure shows --------------------------------------------------------------
 
 
 def describe(figure: Figure) -> dict[str, Any]:
@@ -168,15 +204,7 @@ def _numbers(array: ArrayLike, log: bool = False) -> dict[str, Any]:
     return {"rows": len(rows), "numbers": rounded, "span": float(f"{span:.3g}")}
 
 
-def png_digest(data: dict[str, Any]) -> str:
-    """Return the fingerprint of a figure's PNG, which ties a description to it."""
-    return hashlib.sha256(b64decode(data["image/png"])).hexdigest()[:16]
-
-
-def stored_figures(outputs: list[Any]) -> list[dict[str, Any]]:
-    """Return the description of each figure in the outputs of a cell."""
-    shown = [output for output in outputs if "image/png" in output.get("data", {})]
-    return [output["metadata"].get(KEY, {}) for output in shown]
+# --- How two differ ------------------------------------------------------------------
 
 
 def differences(stored: object, new: object, where: str = "figure") -> list[str]:
