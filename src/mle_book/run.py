@@ -33,7 +33,7 @@ LANGUAGE = {"file_extension": ".py", "mimetype": "text/x-python", "name": "pytho
 # The metadata that are kept: of a notebook, of a cell. All else is some editor's. The
 # cell that a copy for readers starts with (its id is here) says that it is folded.
 OF_NOTEBOOK = {"kernelspec", "language_info", "mle-normal.exercise"}
-OF_CELL = {"tags", "mystnb", "explorer", "otter"}
+OF_CELL = {"tags", "mystnb", "explorer", "card", "otter"}
 FOLDED = "helpers-of-this-book"
 
 

@@ -11,6 +11,7 @@ from mle_book.site import (
     accessible,
     build,
     buttons,
+    contents,
     edition,
     exercises,
     explorers,
@@ -27,8 +28,8 @@ from mle_book.site import (
 
 # The last three look at what the others have made, each at what the one before left.
 PARTS = (
-    *(accessible, build, buttons, edition, exercises, explorers, finding),
-    *(images, maths, numbers, offline, times, lean, styles, icons),
+    *(accessible, build, buttons, contents, edition, exercises, explorers),
+    *(finding, images, maths, numbers, offline, times, lean, styles, icons),
 )
 
 
