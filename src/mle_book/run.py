@@ -12,7 +12,6 @@ import io
 import json
 import re
 import sys
-import time
 from base64 import b64decode, b64encode
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 from PIL import Image
 
-from mle_book import explorers, figure_facts, record
+from mle_book import explorers, figure_facts
 from mle_book.notebooks import ROOT, NotebookError, listed, read, replace
 
 TIMEOUT = 300  # seconds a cell: all chapters together should take less than 60
@@ -166,20 +165,14 @@ def main(arguments: list[str]) -> int:
     paths = [Path(argument) for argument in arguments]
     paths = paths or [path.relative_to(ROOT) for path in listed()]
     failed = 0
-    seconds: dict[Path, float] = {}
     for number, path in enumerate(paths, start=1):
         print(f"[{number}/{len(paths)}] {path} ...", end=" ", flush=True)
-        start = time.perf_counter()
         try:
-            cells = execute(path)
+            print(f"{execute(path)} cells", flush=True)
         except NotebookError as error:
             print("failed", flush=True)
             print(error, file=sys.stderr)
             failed = 1
-        else:
-            seconds[path] = time.perf_counter() - start
-            print(f"{cells} cells, {seconds[path]:.1f} s", flush=True)
-    record.write(seconds)
     return failed
 
 

@@ -1,114 +1,20 @@
-"""Hold every notebook to every rule, and every rule to a notebook that breaks it."""
+"""Hold every rule of a notebook's form to notebooks that break it."""
 
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Callable
-from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat import NotebookNode, v4
 
-from mle_book import figure_facts, notebooks
-from mle_book.notebooks import ROOT
-from mle_book.run import KERNEL, LANGUAGE, normalise
+from mle_book.run import KERNEL, LANGUAGE
 
 from . import hygiene
-from .pages import CHAPTERS, NOTEBOOKS, facts, load
+from .pages import NOTEBOOKS, load
 
 RULES = hygiene.NOTEBOOK + hygiene.CHAPTER + hygiene.BOOK
-
-
-# --- The book as it is ----------------------------------------------------------
-
-
-def test_there_are_chapters() -> None:
-    """Without this, an empty book would pass."""
-    assert CHAPTERS
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-@pytest.mark.parametrize("rule", hygiene.NOTEBOOK, ids=lambda rule: rule.__name__)
-def test_notebook(path: Path, rule: hygiene.Rule) -> None:
-    assert_clean(rule(load(path)))
-
-
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
-@pytest.mark.parametrize("rule", hygiene.CHAPTER, ids=lambda rule: rule.__name__)
-def test_chapter(path: Path, rule: hygiene.Rule) -> None:
-    assert_clean(rule(load(path)))
-
-
-@pytest.mark.parametrize("rule", hygiene.BOOK, ids=lambda rule: rule.__name__)
-def test_book(rule: hygiene.Rule) -> None:
-    assert_clean(rule({p.stem: load(p) for p in CHAPTERS}))
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_written_as_execute_writes_it(path: Path) -> None:
-    notebook = copy.deepcopy(load(path))
-    normalise(notebook)
-    text = nbformat.writes(notebook) + "\n"
-    assert path.read_text(encoding="utf-8") == text, "run make execute"
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_figures_are_those_described(path: Path) -> None:
-    assert_clean(undescribed(load(path), facts(path)))
-
-
-def undescribed(notebook: NotebookNode, facts: dict) -> list[str]:
-    """Return the figures without facts, and the facts without a figure."""
-    shown = {
-        figure_facts.fingerprint(picture): f"cell {n}: not the figure described"
-        for n, cell in hygiene.cells(notebook, "code")
-        for picture in figure_facts.pictures(cell)
-    }
-    found = [said for key, said in shown.items() if not facts.get(key)]
-    found += [f"{key}: described, but no figure" for key in facts.keys() - shown.keys()]
-    return [f"{each}; wanted: make execute" for each in found]
-
-
-def test_contents_list_every_page() -> None:
-    assert_clean(unlisted(ROOT))
-
-
-def unlisted(root: Path) -> list[str]:
-    """Return the pages in `book` that `_toc.yml` lacks, and the entries without one."""
-    contents = (root / "_toc.yml").read_text(encoding="utf-8")
-    names = re.findall(r"^[ -]*(?:root|file): *(\S+)", contents, re.M)
-    pages = [p for kind in ("ipynb", "md") for p in root.glob(f"book/**/[!.]*.{kind}")]
-    pages = [p.relative_to(root) for p in pages if p.parent.name[0] != "."]
-    pages = [p for p in pages if p.name != "README.md"]  # of a folder
-    found = {page.with_suffix("").as_posix() for page in pages}
-    return [f"{each}: not in _toc.yml" for each in sorted(found - {*names})] + [
-        f"{each}: in _toc.yml, but no such page" for each in names if each not in found
-    ]
-
-
-def test_page_that_the_contents_lack_or_make_up(tmp_path: Path) -> None:
-    (tmp_path / "book").mkdir()
-    (tmp_path / "book/01-a.ipynb").touch()
-    contents = tmp_path / "_toc.yml"
-    contents.write_text("root: book/index\nparts:\n  - chapters:\n")
-    assert unlisted(tmp_path) == [
-        "book/01-a: not in _toc.yml",
-        "book/index: in _toc.yml, but no such page",
-    ]
-
-
-def test_chapters_are_numbered_in_order() -> None:
-    """Links and tables say the number that the file's name begins with."""
-    for number, path in enumerate(notebooks.chapters(), start=1):
-        assert path.name.startswith(f"{number:02}-")
-
-
-def assert_clean(messages: list[str]) -> None:
-    """Fail with the messages alone, without the notebook that led to them."""
-    if messages:
-        pytest.fail("\n".join(messages), pytrace=False)
 
 
 # --- The rules themselves -------------------------------------------------------

@@ -1,85 +1,16 @@
-"""Follow every link, citation and name of the book, and some that lead nowhere."""
+"""Links, citations and names, and some that lead nowhere."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 from nbformat import v4
 
-from . import links, pages
+from . import links
 from .links import Page
 
 ROOT = Path(__file__).parents[2]
-FILES = [*pages.NOTEBOOKS, *ROOT.glob("book/*.md")]
-FILES += [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-PAGES = [links.read(ROOT, path.relative_to(ROOT)) for path in sorted(FILES)]
-BOOK = [page for page in PAGES if page.path.parts[0] == "book"]
-CHAPTERS = [page for page in BOOK if ROOT / page.path in pages.CHAPTERS]
-REFERENCES = next(page for page in BOOK if page.path.name == "references.md")
-every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.path))
-every_chapter = pytest.mark.parametrize("page", CHAPTERS, ids=lambda p: p.path.stem)
-
-
-def assert_clean(messages: list[str]) -> None:
-    if messages:
-        pytest.fail("\n".join(messages), pytrace=False)
-
-
-# --- The book as it is ----------------------------------------------------------
-
-
-@every_page
-def test_links(page: Page) -> None:
-    assert_clean(links.broken_links(page, ROOT))
-
-
-@pytest.mark.parametrize("page", BOOK, ids=lambda page: str(page.path))
-def test_citations(page: Page) -> None:
-    if page is not REFERENCES:
-        assert_clean(links.wrong_citations(page, links.sources(REFERENCES)))
-
-
-@every_chapter
-def test_list_of_references(page: Page) -> None:
-    assert list(links.citations(page))
-    assert_clean(links.wrong_list(page))
-
-
-def test_every_source_is_cited() -> None:
-    cited = {anchor for page in BOOK for _, _, anchor in links.citations(page)}
-    assert links.sources(REFERENCES).keys() - cited == set()
-
-
-@pytest.mark.parametrize("page", BOOK, ids=lambda page: str(page.path))
-def test_names(page: Page) -> None:
-    """A page of text speaks of the code of all chapters."""
-    speaks_of = [page] if page.code else CHAPTERS
-    names = set().union(*map(links.code_names, speaks_of))
-    code = "\n".join(map(links.code_text, speaks_of))
-    assert_clean(links.unknown_names(page, names, code))
-
-
-@every_chapter
-def test_misspelt_names_are_caught(page: Page) -> None:
-    """Nearly all: the others are the name of something else."""
-    names, code = links.code_names(page), links.code_text(page)
-    spans = [
-        match[0].strip("`") for _, match in links.matches(page, links.SPAN, "(?!)")
-    ]
-    plain = {span for span in spans if re.fullmatch(r"[\w.]{4,}", span)}
-    missed = [s for s in plain if not links.unknown_in(s[:-1] + "q", names, code)]
-    assert len(plain) >= 3
-    assert len(missed) <= 0.1 * len(plain), missed
-
-
-@every_page
-def test_files_and_commands(page: Page) -> None:
-    if not page.code:
-        assert_clean(links.unknown_files(page, ROOT))
-
-
 # --- The rules themselves -------------------------------------------------------
 
 SOURCES = "# References\n\n## Lee (2001)\nA book.\n\n## Ott et al. (2002)\nAnother.\n"

@@ -156,6 +156,5 @@ def test_a_figure_is_not_lost(
 def test_without_a_name_all_are_run(monkeypatch: pytest.MonkeyPatch) -> None:
     ran = []
     monkeypatch.setattr(run, "execute", lambda path: ran.append(path) or 1)
-    monkeypatch.setattr(run.record, "write", lambda seconds: None)
     assert run.main([]) == 0
     assert [path.resolve() for path in ran] == run.listed()
