@@ -92,11 +92,12 @@ notebooks: book
 	@rm -rf _build/notebooks
 	@cp -R _build/html/notebooks _build/notebooks
 
-pdf: book
+pdf: .venv/book.stamp
+	@$(BIN)/jupyter-book build . -q -W -n --keep-going --builder singlehtml
 	@$(BIN)/python -m mle_book.pdf
 
-bundle: pdf notebooks
-	@$(BIN)/python -m mle_book.bundle
+bundle: book pdf
+	@$(BIN)/python -m mle_book.publish pack
 
 editions: .venv/test.stamp
 	@$(BIN)/python -m mle_book.editions '$(FOR)'

@@ -1,14 +1,12 @@
 """Re-run notebooks in place, so that a second run changes no byte.
 
 ``python -m mle_book.execute NOTEBOOK...`` runs each notebook from a fresh kernel and
-strips what differs from run to run. One whose cell fails stays on disk as it was. How
-long a notebook of the book took goes into its `record`.
+strips what differs from run to run. One whose cell fails stays on disk as it was.
 """
 
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 
 import nbformat
@@ -16,7 +14,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-from mle_book import explorers, record
+from mle_book import explorers
 from mle_book.figures import KEY, described_figures, png_digest
 from mle_book.notebooks import NotebookError, read, replace
 
@@ -107,10 +105,8 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m mle_book.execute NOTEBOOK...", file=sys.stderr)
         return 2
     failed = 0
-    seconds: dict[Path, float] = {}
     for number, argument in enumerate(arguments, start=1):
         print(f"[{number}/{len(arguments)}] {argument} ...", end=" ", flush=True)
-        start = time.perf_counter()
         try:
             with described_figures():
                 cells = execute(Path(argument))
@@ -119,9 +115,7 @@ def main(arguments: list[str]) -> int:
             print(error, file=sys.stderr)
             failed = 1
         else:
-            seconds[Path(argument)] = time.perf_counter() - start
-            print(f"{cells} cells, {seconds[Path(argument)]:.1f} s", flush=True)
-    record.write(seconds)
+            print(f"{cells} cells", flush=True)
     return failed
 
 
