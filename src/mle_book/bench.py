@@ -50,7 +50,7 @@ from mle_book.contestants import (
     post_loop,
     post_problems,
 )
-from mle_book.repository import ROOT
+from mle_book.publish import ROOT
 
 RESULTS = ROOT / "book/data/benchmark"
 

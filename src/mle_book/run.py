@@ -23,17 +23,17 @@ from PIL import Image
 
 from mle_book import explorers, figure_facts
 from mle_book.notebooks import ROOT, NotebookError, listed, read, replace
+from mle_book.standalone import CELL_ID
 
 TIMEOUT = 300  # seconds a cell: all chapters together should take less than 60
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE = {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"}
 
-# The metadata that are kept: of a notebook, of a cell. All else is some editor's. The
-# cell that a copy for readers starts with (its id is here) says that it is folded.
+# The metadata that are kept: of a notebook, of a cell. All else is some editor's. Only
+# the first cell of a notebook that runs alone may say that it is folded.
 OF_NOTEBOOK = {"kernelspec", "language_info", "mle-normal.exercise"}
 OF_CELL = {"tags", "mystnb", "explorer", "card", "otter"}
-FOLDED = "helpers-of-this-book"
 
 
 def normalise(notebook: NotebookNode) -> None:
@@ -42,7 +42,7 @@ def normalise(notebook: NotebookNode) -> None:
     keep(OF_NOTEBOOK, notebook)
     count = 0
     for cell in notebook.cells:
-        if cell.get("id") != FOLDED:
+        if cell.get("id") != CELL_ID:
             keep(OF_CELL, cell)
         if cell.cell_type != "code":
             continue

@@ -13,8 +13,8 @@ import matplotlib.pyplot as plt
 import torch
 
 from mle_book import editions
-from mle_book.export import CELL_ID
 from mle_book.grading import Judge, Paper, kind_of
+from mle_book.standalone import CELL_ID
 
 SAMPLE = Path(__file__).with_name("sample.ipynb")
 PATHS = [SAMPLE, *sorted(editions.EXERCISES.glob("[!.]*.ipynb"))]

@@ -279,7 +279,7 @@ def unknown_files(page: Page, root: Path) -> list[str]:
     found = []
     for place, match in matches(page, rf"{SPAN}|{FENCE}", "(?!)"):
         for name in re.findall(FILE, match[0]):
-            made = f"/{name.split('/')[0]}/" in ignored
+            made = f"/{name.split('/')[0]}/" in ignored or "NAME" in name
             if not made and not any(
                 (p / name).exists() for p in (root, root / page.path.parent)
             ):

@@ -59,6 +59,7 @@ def page(path: Path) -> Page:
 def test_there_are_chapters() -> None:
     """Without this, an empty book would pass. Links say the number in the name."""
     assert notebooks.chapters()
+    assert ONE in ("", *(path.stem for path in NOTEBOOKS + TEXTS)), f"no page {ONE}"
     for number, path in enumerate(notebooks.chapters(), start=1):
         assert path.name.startswith(f"{number:02}-")
 

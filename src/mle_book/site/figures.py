@@ -1,17 +1,21 @@
-"""Figures in the smallest form that shows the same pixels, and with their size.
+"""Figures in the smallest form that shows the same pixels, with size and number.
 
 The figures are stored as PNG, which every notebook editor shows. As lossless WebP they
 take a third of the bytes. With its size known, a figure moves no text when it arrives.
+Sphinx numbers the figures of chapters; those of other pages get a letter: A.1 in the
+appendix, E1.1 in exercises.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from string import ascii_uppercase
 
 from docutils import nodes
 from PIL import Image
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms.images import BaseImageConverter
 from sphinx.writers.html5 import HTML5Translator
 
@@ -19,9 +23,10 @@ SIZE = r' style="width: (\d+)(?:px)?; height: (\d+)(?:px)?;"'
 
 
 def setup(app: Sphinx) -> None:
-    """Convert the images of each page; write their tags."""
+    """Convert the images of each page, write their tags, and number figures."""
     app.add_post_transform(Compress)
     app.add_node(nodes.image, override=True, html=(visit, HTML5Translator.depart_image))
+    app.connect("env-get-updated", letter, priority=900)  # after Sphinx's own numbers
 
 
 class Compress(BaseImageConverter):
@@ -42,7 +47,7 @@ class Compress(BaseImageConverter):
             opaque = image.mode == "RGBA" and image.getextrema()[3] == (255, 255)
             pixels = image.convert("RGB") if opaque else image
             target.parent.mkdir(parents=True, exist_ok=True)
-            pixels.save(target, lossless=True, quality=80)
+            pixels.save(target, lossless=True, quality=100)
             if "width" not in node:
                 node["width"], node["height"] = (f"{each}px" for each in image.size)
         node["uri"] = str(target)
@@ -56,3 +61,17 @@ def visit(translator: HTML5Translator, node: nodes.image) -> None:
     HTML5Translator.visit_image(translator, node)
     tag = re.sub(SIZE, r' width="\1" height="\2"', translator.body[-1])
     translator.body[-1] = tag
+
+
+def letter(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Put a letter in place of the missing number of a chapter."""
+    letters = iter(ascii_uppercase)
+    for page, kinds in sorted(env.toc_fignumbers.items()):
+        if "figure" not in kinds or env.toc_secnumbers.get(page):
+            continue
+        exercises = re.search(r"/exercises/0*(\d+)-", page)
+        chapter = f"E{exercises[1]}" if exercises else next(letters)
+        figures = kinds["figure"]
+        for number, name in enumerate(sorted(figures, key=figures.get), start=1):
+            figures[name] = chapter, number
+    return []

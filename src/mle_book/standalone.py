@@ -14,11 +14,9 @@ import inspect
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode, v4, writes
 
 from mle_book.notebooks import NotebookError, read, replace
@@ -41,9 +39,8 @@ PACKAGES = {
     *("IPython", "matplotlib", "numpy", "pandas", "scipy", "seaborn", "sklearn"),
     *("mle_helpers", "torch", *sys.stdlib_module_names),
 }
-MAGICS = {"config", "matplotlib"}
-
-LARGEST = 200_000  # characters of data: a notebook is still mailed and read
+MAGIC = r"^[ \t]*(?:%%?|!).*"
+ALLOWED = "%config", "%matplotlib"
 
 HEADER = """\
 #@title Run this cell first: the helper module of the book, version {version}
@@ -103,23 +100,25 @@ def self_contained(
     Raises:
         NotebookError: The notebook needs what cannot travel; the message says what.
     """
-    code = [(n, c) for n, c in enumerate(notebook.cells, 1) if c.cell_type == "code"]
-    if not code or any(cell.get("id") == CELL_ID for _, cell in code):
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    if not code or any(cell.get("id") == CELL_ID for cell in code):
         raise NotebookError("no code to run" if not code else "self-contained already")
-    trees = {number: _parse(number, cell.source) for number, cell in code}
-    for number, tree in trees.items():
-        for foreign in _foreign(tree):
-            raise NotebookError(f"cell {number}: {foreign}, which is not everywhere")
-    data = _data(trees, folder)
+    data: dict[str, str] = {}
+    result = copy.deepcopy(notebook)
+    for number, cell in enumerate(result.cells, start=1):
+        try:
+            if cell.cell_type == "code":
+                data |= _data(_parse(cell.source), folder)
+            elif cell.cell_type == "markdown":
+                cell.source = _with_links(cell.source, folder, site)
+        except NotebookError as error:
+            raise NotebookError(f"cell {number}: {error}") from error
+    data = dict(sorted(data.items()))
     first = v4.new_code_cell(_source(data), id=CELL_ID, metadata=COLLAPSED)
     if data:
         said = f"Beside this notebook: {', '.join(data)}\n"
         first.outputs = [v4.new_output("stream", text=said)]
-    result = copy.deepcopy(notebook)
-    for number, cell in enumerate(result.cells, start=1):
-        if cell.cell_type == "markdown":
-            cell.source = _with_links(cell.source, folder, site, number)
-    result.cells.insert(code[0][0] - 1, first)
+    result.cells.insert(notebook.cells.index(code[0]), first)
     _count(result)
     return result
 
@@ -151,14 +150,11 @@ def _source(data: dict[str, str]) -> str:
     # Each text begins a line of its own: within a line, IPython 9.16 takes the >>> of
     # the examples for a prompt that was pasted, and strips it.
     files = [f"{name!r}:\n{_literal(text, name)},\n" for name, text in data.items()]
-    arguments = (_quoted(HELPERS), _quoted(STYLE), f"{{{''.join(files)}}}")
+    texts = [_literal(path.read_text("utf-8"), path.name) for path in (HELPERS, STYLE)]
+    arguments = (*texts, f"{{{''.join(files)}}}")
     body = inspect.getsource(_provide)
     call = "".join(f"{argument},\n" for argument in arguments)
     return f"{header}\n\n{body}\n\n_provide(\n{call})\ndel _provide"
-
-
-def _quoted(path: Path) -> str:
-    return _literal(path.read_text("utf-8"), path.name)
 
 
 def _literal(text: str, name: str) -> str:
@@ -173,69 +169,43 @@ def _literal(text: str, name: str) -> str:
     return literal
 
 
-def _data(trees: dict[int, ast.Module], folder: Path) -> dict[str, str]:
+def _parse(source: str) -> ast.Module:
+    """Return the syntax tree of a cell; refuse what not every reader has."""
+    for line in re.findall(MAGIC, source, re.M):
+        if not line.startswith(ALLOWED):
+            raise NotebookError(f"runs {line.strip()}, which is not everywhere")
+    try:
+        tree = ast.parse(re.sub(MAGIC, "", source, flags=re.M))
+    except SyntaxError as error:
+        raise NotebookError(f"not Python: {error.msg}, line {error.lineno}") from error
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names += ["." * node.level + (node.module or "")]
+    for name in names:
+        if name.partition(".")[0] not in PACKAGES:
+            raise NotebookError(f"imports {name}, which is not everywhere")
+    return tree
+
+
+def _data(tree: ast.Module, folder: Path) -> dict[str, str]:
     """Return the data that the code reads, by name: files whose start it mentions.
 
     So `"data/a.csv"`, `"data/post/"` and `f"data/post/{name}.csv"` all do.
     """
-    paths = sorted(p for p in folder.glob("data/**/[!.]*") if p.is_file())
-    files = {path.relative_to(folder).as_posix(): path for path in paths}
+    paths = [path for path in folder.glob("data/**/[!.]*") if path.is_file()]
     found: dict[str, str] = {}
-    for number, tree in trees.items():
-        strings = (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant))
-        for start in strings:
-            if not isinstance(start, str) or not start.startswith("data/"):
-                continue
+    for node in ast.walk(tree):
+        start = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(start, str) and start.startswith("data/"):
+            files = {path.relative_to(folder).as_posix(): path for path in paths}
             named = [name for name in files if name.startswith(start)]
             if not named:
-                raise NotebookError(f"cell {number}: reads {start}, which is no file")
-            for name in named:
-                found[name] = _text(files[name], number)
-    if (size := sum(map(len, found.values()))) > LARGEST:
-        message = f"its data have {size} characters, more than the {LARGEST}"
-        raise NotebookError(f"{message} that a notebook may carry")
-    return dict(sorted(found.items()))
-
-
-def _text(path: Path, number: int) -> str:
-    try:
-        return path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        message = (
-            f"cell {number}: reads {path.name}, which is no text and cannot travel"
-        )
-        raise NotebookError(message) from error
-
-
-# --- What cannot travel ---------------------------------------------------------------
-
-
-def _parse(number: int, source: str) -> ast.Module:
-    """Return the syntax tree of a cell, its magics as calls."""
-    try:
-        return ast.parse(TransformerManager().transform_cell(source))
-    except SyntaxError as error:
-        message = f"cell {number}: not Python: {error.msg}, line {error.lineno}"
-        raise NotebookError(message) from error
-
-
-def _foreign(tree: ast.Module) -> Iterator[str]:
-    """Yield what the code uses and not every reader has."""
-    for node in ast.walk(tree):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = ["." * node.level + (node.module or "")]
-        for name in names:
-            if name.partition(".")[0] not in PACKAGES:
-                yield f"imports {name}"
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            called, arguments = node.func.attr, [ast.unparse(a) for a in node.args]
-            if called in ("system", "getoutput", "run_cell_magic"):
-                yield f"calls {called}({', '.join(arguments)})"
-            if called == "run_line_magic" and arguments[0].strip("'") not in MAGICS:
-                yield f"uses %{arguments[0].strip(chr(39))}"
+                raise NotebookError(f"reads {start}, which is no file")
+            found |= {name: files[name].read_text("utf-8") for name in named}
+    return found
 
 
 # --- Links ----------------------------------------------------------------------------
@@ -244,7 +214,7 @@ CODE = r"^ *(?P<fence>```+|~~~+)[^`\n]*\n.*?^ *(?P=fence)|(?P<tick>`+)[^`].*?(?P
 LINK = r"(?P<image>!?)\[(?P<text>(?:[^][]|\[[^][]*\])*)\]\((?P<target>[^()\s]+)\)"
 
 
-def _with_links(text: str, folder: Path, site: str | None, number: int) -> str:
+def _with_links(text: str, folder: Path, site: str | None) -> str:
     """Return `text` with its relative links led to the site, or taken out."""
 
     def lead(match: re.Match[str]) -> str:
@@ -257,19 +227,15 @@ def _with_links(text: str, folder: Path, site: str | None, number: int) -> str:
             return match["text"]
         if not match["image"] and not path.suffix and not path.exists():
             return match[0]  # no link, as in $p[a](b)$
-        if match["image"] or not _is_page(path):
-            raise NotebookError(f"cell {number}: {target} is no page and cannot travel")
+        page = path.suffix in (".ipynb", ".md") and path.is_file()
+        if match["image"] or not page or not path.is_relative_to(ROOT):
+            raise NotebookError(f"{target} is no page and cannot travel")
         if not site:
             return match["text"]
-        page = quote(path.relative_to(ROOT).with_suffix(".html").as_posix())
-        return f"[{match['text']}]({site}{page}{hash_}{anchor})"
+        place = quote(path.relative_to(ROOT).with_suffix(".html").as_posix())
+        return f"[{match['text']}]({site}{place}{hash_}{anchor})"
 
     return re.sub(f"{CODE}|{LINK}", lead, text, flags=re.M | re.S)
-
-
-def _is_page(path: Path) -> bool:
-    known = path.suffix in (".ipynb", ".md") and path.is_file()
-    return known and path.is_relative_to(ROOT)
 
 
 # --- Files ----------------------------------------------------------------------------
@@ -277,14 +243,10 @@ def _is_page(path: Path) -> bool:
 
 def export(path: Path, folder: Path, site: str | None = None) -> Path:
     """Write a self-contained copy of the notebook at `path` to `folder`."""
-    copied = folder / path.name
-    if copied.resolve() == path.resolve():
-        raise NotebookError(f"{path}: the copy would take its place")
-    notebook = read(path)
     try:
-        alone = self_contained(notebook, path.parent, site)
+        alone = self_contained(read(path), path.parent, site)
     except NotebookError as error:
         raise NotebookError(f"{path}: {error}") from error
     folder.mkdir(parents=True, exist_ok=True)
-    replace(copied, writes(alone) + "\n")
-    return copied
+    replace(folder / path.name, writes(alone) + "\n")
+    return folder / path.name

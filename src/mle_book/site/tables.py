@@ -1,9 +1,4 @@
-"""Pages for every reader: tables with headers, and all within reach of a keyboard.
-
-The theme does most of it. Here is what it leaves: pandas' tables say which cells are
-headers of what, `keyboard.js` looks after what scrolls and what has the focus, and
-`navbar-logo.html` puts the book's title into a landmark.
-"""
+"""Tables that pandas wrote say which of their cells are headers, and of what."""
 
 from __future__ import annotations
 
@@ -16,9 +11,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 
 
 def setup(app: Sphinx) -> None:
-    """Mend tables, and add the script."""
+    """Mend the tables of each page."""
     app.add_post_transform(MendTables)
-    app.add_js_file("keyboard.js", loading_method="defer")
 
 
 class MendTables(SphinxPostTransform):
