@@ -7,18 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbformat import NotebookNode
+from nbformat import NotebookNode, v4
 
 from mle_book import figure_facts
 from mle_book.notebooks import ROOT, listed
 
 NOTEBOOKS = listed()
+TEXTS = sorted(ROOT.glob("book/*.md"))
 
 
 @functools.cache
 def load(path: Path) -> NotebookNode:
-    """Read a notebook, to look at only."""
-    return nbformat.read(path, as_version=4)
+    """Read a page, to look at only; one of text counts as a notebook of one cell."""
+    if path.suffix == ".ipynb":
+        return nbformat.read(path, as_version=4)
+    return v4.new_notebook(cells=[v4.new_markdown_cell(path.read_text("utf-8"))])
 
 
 @functools.cache

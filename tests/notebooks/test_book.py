@@ -27,9 +27,8 @@ from mle_helpers import LOOKS
 
 from . import formulas, hygiene, links, prose
 from .links import Page
-from .pages import CHAPTERS, NOTEBOOKS, facts, load
+from .pages import CHAPTERS, NOTEBOOKS, TEXTS, facts, load
 
-TEXTS = sorted(ROOT.glob("book/*.md"))
 OUTSIDE = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 ONE = os.environ.get("PAGE", "")  # its stem
 
@@ -237,20 +236,12 @@ def changes(value: Decimal) -> list[Decimal]:
 # --- Formulas -------------------------------------------------------------------------
 
 
-def as_notebook(path: Path) -> NotebookNode:
-    """Return a page; one in Markdown counts as a notebook of a single cell."""
-    if path.suffix == ".ipynb":
-        return load(path)
-    text = path.read_text(encoding="utf-8")
-    return v4.new_notebook(cells=[v4.new_markdown_cell(text)])
-
-
 @each(NOTEBOOKS + TEXTS)
 def test_formulas(path: Path) -> None:
     """They hold, and none that is displayed is passed over."""
-    assert_clean(formulas.faults(path.name, as_notebook(path)))
-    found = formulas.formulas(as_notebook(path))
-    cells = [c.source for c in as_notebook(path).cells if c.cell_type == "markdown"]
+    assert_clean(formulas.faults(path.name, load(path)))
+    found = formulas.formulas(load(path))
+    cells = [c.source for c in load(path).cells if c.cell_type == "markdown"]
     displayed = sum(source.count("$$") for source in cells)
     assert 2 * sum(formula.displayed for formula in found) == displayed
     assert path not in notebooks.chapters() or len(found) > 5

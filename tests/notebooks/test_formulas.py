@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import copy
-import functools
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
-import nbformat
 import pytest
-from nbformat import NotebookNode, v4
+from nbformat import v4
 
 from . import formulas
-from .pages import NOTEBOOKS
+from .pages import CHAPTERS, NOTEBOOKS, TEXTS, load
 
-ROOT = Path(__file__).parents[2]
-PAGES = [*NOTEBOOKS, *sorted(ROOT.glob("book/*.md"))]
-
-
-@functools.cache
-def load(path: Path) -> NotebookNode:
-    """Read a page; one in Markdown counts as a notebook of a single cell."""
-    if path.suffix == ".ipynb":
-        return nbformat.read(path, as_version=4)
-    text = path.read_text(encoding="utf-8")
-    return v4.new_notebook(cells=[v4.new_markdown_cell(text)])
+PAGES = NOTEBOOKS + TEXTS
 
 
 def everything() -> list[str]:
@@ -123,7 +110,7 @@ def test_missing_token_is_caught() -> None:
 
 
 def test_message_names_chapter_cell_and_formula() -> None:
-    path = next(path for path in PAGES if path.name.startswith("02-"))
+    path = CHAPTERS[1]
     notebook = copy.deepcopy(load(path))
     good = formulas.formulas(notebook)[0]
     cell = notebook.cells[good.cell - 1]

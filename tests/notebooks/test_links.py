@@ -10,11 +10,7 @@ from nbformat import v4
 from . import links
 from .links import Page
 
-ROOT = Path(__file__).parents[2]
-# --- The rules themselves -------------------------------------------------------
-
 SOURCES = "# References\n\n## Lee (2001)\nA book.\n\n## Ott et al. (2002)\nAnother.\n"
-HOME = "# Home\n\n## Two words, *two*\n\n### Deep\n\n## Two words, `two`\n"
 
 
 @pytest.fixture
@@ -22,9 +18,9 @@ def root(tmp_path: Path) -> Path:
     """Return a small repository."""
     (tmp_path / "book").mkdir()
     (tmp_path / "book/references.md").write_text(SOURCES)
-    (tmp_path / "book/index.md").write_text(HOME)
+    (tmp_path / "book/index.md").touch()
     (tmp_path / "book/02-two.ipynb").write_text("{}")
-    (tmp_path / "README.md").write_text(HOME)
+    (tmp_path / "README.md").touch()
     (tmp_path / "Makefile").write_text("book: deps\n\ttrue\n")
     (tmp_path / ".gitignore").write_text("/.venv/\n")
     return tmp_path
@@ -36,26 +32,16 @@ def text(content: str, path: str = "book/here.md") -> Page:
 
 GOOD_LINKS = [
     "See [chapter 2](02-two.ipynb), chapters [1](index.md) and [Two](02-two.ipynb).",
-    "See [home](index.md#two-words-two), [again](index.md#two-words-two-1).",
-    "See [all](../README.md#deep), [Lee (2001)](references.md#lee-2001).",
+    "See [all](../README.md#deep), [Lee (2001)](references.md#lee-2001), [so](#so).",
     "See ![a picture](../README.md), <https://doi.org/10.1/x_y-z>, [a](https://a.org/).",
-    "[down](#down)\n\n## Down",
-    ":::{card}\n:link: 02-two\n:::",
     "`[not](a-link)`\n\n```python\nf[a](b)\n```",
     "<http://localhost:8000>",
 ]
 BROKEN_LINKS = [
     ("[three](03-three.ipynb)", "no such file in the repository"),
     ("![picture](picture.png)", "no such file in the repository"),
-    (":link: 03-three", "no such file in the repository"),
     ("[out](../../etc)", "no such file in the repository"),
     ("[chapter 3](02-two.ipynb)", "its text says 3; wanted 2"),
-    (
-        "[Lee (2001)](references.md#lee-2002)",
-        "no heading there has the anchor #lee-2002",
-    ),
-    ("[deep](index.md#deep)", "no heading there has the anchor #deep"),
-    ("[down](#down)", "no heading there has the anchor #down"),
     ("[a](http://a.org)", "wanted https and an address"),
     ("<https://localhost>", "wanted https and an address"),
     ("[a](https://a.org/b|c)", "wanted https and an address"),
