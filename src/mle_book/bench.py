@@ -1,4 +1,4 @@
-"""The benchmark: the module beside its peers, for the page `book/benchmark.ipynb`.
+"""The benchmark: the module beside its peers, for the last appendix of the book.
 
 ``python -m mle_book.bench`` times every contestant on every problem, measures the peak
 memory and the cost of a step, prints the results side by side, and writes them to
@@ -50,7 +50,7 @@ from mle_book.contestants import (
     post_loop,
     post_problems,
 )
-from mle_book.repository import ROOT
+from mle_book.publish import ROOT
 
 RESULTS = ROOT / "book/data/benchmark"
 

@@ -35,9 +35,9 @@ from nbformat import NotebookNode
 from otter.assign import main as otter_assign
 from otter.test_files.ok_test import OKTestFile
 
-from mle_book import repository
-from mle_book.export import CELL_ID, HELPERS, export, self_contained
+from mle_book import publish
 from mle_book.notebooks import NotebookError, read, replace
+from mle_book.standalone import CELL_ID, HELPERS, export, self_contained
 
 ROOT = Path(__file__).parents[2]
 EXERCISES = ROOT / "book/exercises"
@@ -308,13 +308,13 @@ def write(term: str) -> None:
     Raises:
         NotebookError: An exercise cannot be cut, or its solution does not run.
     """
-    from mle_book.execute import execute  # needs what runs notebooks
+    from mle_book.run import execute  # needs what runs notebooks
 
     folder = EDITIONS / demand_term(term)
     shutil.rmtree(folder, ignore_errors=True)
     for kind in ("student", "solutions", "autograder"):
         (folder / kind).mkdir(parents=True)
-    site = repository.site()
+    site = publish.site()
     paths = sorted(EXERCISES.glob("[!.]*.ipynb"))
     for path in paths:
         print(f"{path.stem}, {term} ...", flush=True)

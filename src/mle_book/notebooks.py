@@ -1,4 +1,7 @@
-"""Read and write notebook files."""
+"""The notebooks of the book: which there are, and how they are read and written.
+
+`_toc.yml` is the one list of them. A chapter stands in a part that is `numbered`.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,32 @@ import os
 from pathlib import Path
 
 import nbformat
+import yaml
 from nbformat import NotebookNode
+
+ROOT = Path(__file__).parents[2]
 
 
 class NotebookError(Exception):
     """A notebook that cannot be used; the message says which, where and why."""
+
+
+def listed(numbered: bool = False, root: Path = ROOT) -> list[Path]:
+    """Return the notebooks in `_toc.yml`, in reading order.
+
+    Args:
+        numbered: Whether to return the chapters alone.
+        root: The folder of the repository.
+    """
+    contents = yaml.safe_load((root / "_toc.yml").read_text("utf-8"))
+    parts = (p for p in contents["parts"] if "numbered" in p or not numbered)
+    pages = (root / f"{page['file']}.ipynb" for p in parts for page in p["chapters"])
+    return [path for path in pages if path.is_file()]
+
+
+def chapters() -> list[Path]:
+    """Return the chapters, in reading order."""
+    return listed(numbered=True)
 
 
 def read(path: Path) -> NotebookNode:

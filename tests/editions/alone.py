@@ -21,15 +21,18 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
-from mle_book import execute, figures
+from mle_book import figure_facts, notebooks
+from mle_book import run as runner
 
 PYTHON = os.environ.get("NOTEBOOK_PYTHON", sys.executable)
-SOURCES = Path(figures.__file__).parents[1]
+SOURCES = Path(figure_facts.__file__).parents[1]
 KERNEL = "alone"
+# What the figures of the book show.
+FACTS = {k: v for p in notebooks.listed() for k, v in figure_facts.load(p).items()}
 
 # What a kernel does first. A module in `sys.modules` needs no finder, so that what the
 # first cell of a notebook provides is found, and nothing else of these names. The
-# figures of the book are described as everywhere (`mle_book.figures`).
+# figures of the book are described as everywhere (`mle_book.figure_facts`).
 STARTUP = """
 def _startup():
     import sys
@@ -73,7 +76,7 @@ def lonely_kernel(folder: Path) -> Iterator[None]:
     """Make the kernel known, its files in `folder`, inside the block."""
     startup = folder / "profile_default/startup/alone.py"
     startup.parent.mkdir(parents=True)
-    text = STARTUP.format(sources=str(SOURCES), describe=figures.STARTUP)
+    text = STARTUP.format(sources=str(SOURCES), describe=figure_facts.STARTUP)
     startup.write_text(text, encoding="utf-8")
     command = [PYTHON, "-I", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     spec = {
@@ -96,12 +99,12 @@ def run(notebook: NotebookNode, folder: Path) -> NotebookNode:
     client = NotebookClient(
         ran,
         kernel_name=KERNEL,
-        timeout=execute.TIMEOUT,
+        timeout=runner.TIMEOUT,
         record_timing=False,
         resources={"metadata": {"path": str(folder)}},
     )
     asyncio.run(client.async_execute())  # which, unlike `execute`, closes its loop
-    execute.normalise(ran)
+    runner.normalise(ran)
     return ran
 
 
@@ -124,11 +127,10 @@ def differences(stored: NotebookNode, new: NotebookNode) -> list[str]:
     """Return how the outputs of two runs of a cell differ, a line each."""
     if (was := plain(stored.outputs)) != (now := plain(new.outputs)):
         return [f"stored {was}, now {now}"]
-    described = figures.stored_figures(stored.outputs)
-    drawn = figures.stored_figures(new.outputs)
-    for description in (*described, *drawn):
-        description.pop("png", None)  # of the bytes, which may differ elsewhere
-    return figures.differences(described, drawn)
+    drawn = [
+        picture.metadata[figure_facts.KEY] for picture in figure_facts.pictures(new)
+    ]
+    return figure_facts.differences(figure_facts.stored(stored, FACTS), drawn)
 
 
 def plain(outputs: list[NotebookNode]) -> list[dict]:

@@ -13,8 +13,8 @@ import matplotlib.pyplot as plt
 import torch
 
 from mle_book import editions
-from mle_book.export import CELL_ID
 from mle_book.grading import Judge, Paper, kind_of
+from mle_book.standalone import CELL_ID
 
 SAMPLE = Path(__file__).with_name("sample.ipynb")
 PATHS = [SAMPLE, *sorted(editions.EXERCISES.glob("[!.]*.ipynb"))]
@@ -36,9 +36,9 @@ class Found:
 
 def library(path: Path) -> list[tuple[str, dict[str, str]]]:
     """Return the answers to an exercise, each with its question."""
-    name = f"answers/{path.stem.removesuffix('-exercises')}.toml"
-    file = path.with_suffix(".toml") if path == SAMPLE else Path(__file__).parent / name
-    found = tomllib.loads(file.read_text("utf-8")) if file.exists() else {}
+    name = path.stem.removesuffix("-exercises")
+    folder = path.parent if path == SAMPLE else path.parent / "answers"
+    found = tomllib.loads((folder / f"{name}.toml").read_text("utf-8"))
     return [(question, answer) for question, own in found.items() for answer in own]
 
 

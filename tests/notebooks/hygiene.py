@@ -5,7 +5,8 @@ what is wrong: which cell, counting all cells from 1; what was found; what was w
 To add one, write it under the decorator of its group, then break it in `BROKEN` of
 `test_hygiene.py`.
 
-Left to ruff, which lints the notebooks too: unused names, import order, layout.
+Left to ruff, which lints the notebooks too: unused names, star imports, bare excepts,
+long lines, layout.
 """
 
 from __future__ import annotations
@@ -18,8 +19,7 @@ from collections.abc import Callable, Iterator
 
 from nbformat import NotebookNode
 
-from mle_book.execute import KERNEL, LANGUAGE, VOLATILE
-from mle_book.figures import KEY, png_digest
+from mle_book.run import KERNEL, LANGUAGE, OF_CELL
 
 Rule = Callable[..., list[str]]
 NOTEBOOK: list[Rule] = []  # hold for every notebook under book/
@@ -135,7 +135,7 @@ def printed(output: NotebookNode) -> str:
 
 @rule(NOTEBOOK)
 def run_in_order(notebook: NotebookNode) -> Iterator[str]:
-    """House style 2: executed top to bottom, counts 1..n. nbval skips what has none."""
+    """As a fresh run leaves it: counts 1..n. nbval skips what has none."""
     for wanted, (n, cell) in enumerate(cells(notebook, "code"), 1):
         if cell.execution_count != wanted:
             yield f"cell {n}: execution count {cell.execution_count}; wanted {wanted}"
@@ -170,13 +170,14 @@ def no_trailing_semicolon(notebook: NotebookNode) -> Iterator[str]:
 
 @rule(NOTEBOOK)
 def clean_metadata(notebook: NotebookNode) -> Iterator[str]:
-    """House style 2: nothing volatile, and what a page needs to know the language."""
-    expected = {"kernelspec": KERNEL, "language_info": LANGUAGE, "widgets": None}
-    for key, wanted in expected.items():
-        if notebook.metadata.get(key) != wanted:
-            yield f"notebook: {key} is {notebook.metadata.get(key)}; wanted {wanted}"
+    """As a fresh run leaves it: no editor's traces, and the language."""
+    expected = {"kernelspec": KERNEL, "language_info": LANGUAGE}
+    for key in {*expected, *notebook.metadata}:
+        found, wanted = notebook.metadata.get(key), expected.get(key)
+        if found != wanted:
+            yield f"notebook: {key} is {found}; wanted {wanted} (run make execute)"
     for n, cell in enumerate(notebook.cells, 1):
-        for key in set(VOLATILE) & set(cell.metadata):
+        for key in set(cell.metadata) - OF_CELL:
             yield f"cell {n}: metadata hold {key}; wanted none (run make execute)"
         if cell.get("attachments"):
             yield f"cell {n}: holds an attachment; wanted a file in book/_assets"
@@ -216,7 +217,7 @@ MYST = {
 
 @rule(NOTEBOOK)
 def no_directive(notebook: NotebookNode) -> Iterator[str]:
-    """House style 14: MyST's own marks show raw in Colab and VS Code."""
+    """Plain notebooks: MyST's own marks show raw in Colab and VS Code."""
     for n, cell in cells(notebook, "markdown"):
         for name, pattern in MYST.items():
             for match in re.finditer(pattern, cell.source, re.M):
@@ -228,7 +229,7 @@ def no_directive(notebook: NotebookNode) -> Iterator[str]:
 
 @rule(CHAPTER)  # in an exercise, solutions and checks are folded
 def small_cells(notebook: NotebookNode) -> Iterator[str]:
-    """House style 8: 90% of cells have at most ten lines, none over 25."""
+    """Small cells: 90% of them have at most ten lines, none over 25."""
     lines = {n: cell.source.splitlines() for n, cell in cells(notebook, "code")}
     long = [n for n in lines if len(lines[n]) > 10]
     if len(long) > len(lines) / 10:
@@ -238,18 +239,9 @@ def small_cells(notebook: NotebookNode) -> Iterator[str]:
             yield f"cell {n}: {len(lines[n])} lines; wanted at most 25"
 
 
-@rule(NOTEBOOK)
-def short_lines(notebook: NotebookNode) -> Iterator[str]:
-    """House style 8: what is wider scrolls on a page."""
-    for n, cell in cells(notebook, "code"):
-        for line in cell.source.splitlines():
-            if len(line) > 88:
-                yield f"cell {n}: {line[:20]!r}... has {len(line)} columns; wanted 88"
-
-
 @rule(CHAPTER)  # in an exercise, solutions and checks are folded
 def prose_between(notebook: NotebookNode) -> Iterator[str]:
-    """House style 8: never more than two code cells in a row."""
+    """Small cells: never more than two code cells in a row."""
     kinds = [cell.cell_type for cell in notebook.cells]
     for n in range(3, len(kinds) + 1):
         if kinds[n - 3 : n] == ["code"] * 3:
@@ -258,7 +250,7 @@ def prose_between(notebook: NotebookNode) -> Iterator[str]:
 
 @rule(NOTEBOOK)
 def plain_python(notebook: NotebookNode) -> Iterator[str]:
-    """House style 13: what parses as Python has no `!`, no `%pip`, no magic."""
+    """Plain code: what parses as Python has no `!`, no `%pip`, no magic."""
     for n, cell in cells(notebook, "code"):
         try:
             parse(cell)
@@ -268,13 +260,8 @@ def plain_python(notebook: NotebookNode) -> Iterator[str]:
 
 @rule(NOTEBOOK)
 def nothing_is_hushed(notebook: NotebookNode) -> Iterator[str]:
-    """House style 13: it stays visible where a name comes from and what went wrong."""
+    """Plain code: it stays visible what went wrong."""
     for n, cell in cells(notebook, "code"):
-        for node in nodes(cell):
-            if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
-                yield f"cell {n}: star import; wanted the names"
-            if isinstance(node, ast.ExceptHandler) and node.type is None:
-                yield f"cell {n}: bare except; wanted the exception's name"
         for name, _ in calls(cell):
             if last(name) in ("filterwarnings", "simplefilter"):
                 yield f"cell {n}: {name}; wanted warnings.catch_warnings(action=...)"
@@ -282,14 +269,12 @@ def nothing_is_hushed(notebook: NotebookNode) -> Iterator[str]:
 
 @rule(NOTEBOOK)
 def correction_is_stated(notebook: NotebookNode) -> Iterator[str]:
-    """House style 6: libraries disagree on n or n-1, so each call says which."""
+    """Stated divisors: libraries disagree on n or n-1, so each call says which."""
     for n, cell in cells(notebook, "code"):
         for name, call in calls(cell):
             given = {keyword.arg for keyword in call.keywords}
-            if last(name) in ("std", "var", "cov") and not given & {
-                "correction",
-                "ddof",
-            }:
+            stated = given & {"correction", "ddof"}
+            if last(name) in ("std", "var", "cov") and not stated:
                 yield f"cell {n}: {name}(...) is n or n-1; wanted correction= or ddof="
 
 
@@ -298,7 +283,7 @@ def correction_is_stated(notebook: NotebookNode) -> Iterator[str]:
 
 @rule(NOTEBOOK)
 def short_outputs(notebook: NotebookNode) -> Iterator[str]:
-    """House style 10: at most 12 printed lines a cell."""
+    """Short, stable outputs: at most 12 printed lines a cell."""
     lines: Counter[int] = Counter()
     for n, output in outputs(notebook):
         lines[n] += len(printed(output).splitlines())
@@ -325,7 +310,7 @@ RECORDED = {"a date", "a version"}
 
 @rule(NOTEBOOK)
 def stable_outputs(notebook: NotebookNode) -> Iterator[str]:
-    """House style 10: nothing that another machine or day prints differently."""
+    """Short, stable outputs: nothing that another machine or day prints differently."""
     for n, output in outputs(notebook):
         html = re.sub("<[^>]+>", "\n", output.get("data", {}).get("text/html", ""))
         recorded = "recorded" in tags(notebook.cells[n - 1])
@@ -341,7 +326,7 @@ MARK = r"^\s*#.*(?:NBVAL|VALIDATE)_(?:IGNORE|SKIP).*\n?"
 
 @rule(NOTEBOOK)
 def exemption_has_reason(notebook: NotebookNode) -> Iterator[str]:
-    """House style 10: a cell exempt from comparison says why; at most one each."""
+    """Short, stable outputs: an exempt cell says why; at most one each."""
     exempt = []
     for n, cell in cells(notebook, "code"):
         source = cell.source
@@ -360,7 +345,7 @@ NO_ALT = "(an? |the )?(figure of|plot of|image)"  # a screen reader says so alre
 
 @rule(NOTEBOOK)
 def figures_are_described(notebook: NotebookNode) -> Iterator[str]:
-    """House style 23: alt text, a caption and a name, in the cell's metadata."""
+    """Described figures: alt text, a caption and a name, in the cell's metadata."""
     for n, cell in cells(notebook, "code"):
         if not images(cell):
             continue
@@ -377,23 +362,12 @@ def figures_are_described(notebook: NotebookNode) -> Iterator[str]:
             yield f"cell {n}: figure name {name!r}; wanted fig-..."
 
 
-@rule(NOTEBOOK)
-def figures_hold_their_description(notebook: NotebookNode) -> Iterator[str]:
-    """A figure is compared by its description, which `make execute` ties to the PNG."""
-    for n, output in outputs(notebook):
-        data = output.get("data", {})
-        if "image/png" not in data:
-            continue
-        if output.metadata.get(KEY, {}).get("png") != png_digest(data):
-            yield f"cell {n}: the figure is not the one described; wanted: make execute"
-
-
 # --- Chapters -----------------------------------------------------------------
 
 
 @rule(CHAPTER)
 def opening(notebook: NotebookNode) -> Iterator[str]:
-    """House style 3: title, why, *You will*, *You need*, then the first code."""
+    """One form: title, why, *You will*, *You need*, then the first code."""
     first = next((n for n, _ in cells(notebook, "code")), 1)
     text = "\n".join(cell.source for cell in notebook.cells[: first - 1])
     parts = re.split(r"^# .*|^(\*\*You (?:will|need)\*\*)", text, flags=re.M)
@@ -412,7 +386,7 @@ def opening(notebook: NotebookNode) -> Iterator[str]:
 
 @rule(CHAPTER)
 def closing(notebook: NotebookNode) -> Iterator[str]:
-    """House style 3: what we saw, questions with their answers, references."""
+    """One form: what we saw, questions with their answers, references."""
     wanted = ["What we saw", "Questions", "References"]
     ends = [title for _, level, title in headings(notebook) if level == 2][-3:]
     if ends != wanted:
@@ -426,7 +400,7 @@ def closing(notebook: NotebookNode) -> Iterator[str]:
 
 @rule(CHAPTER)
 def size_band(notebook: NotebookNode) -> Iterator[str]:
-    """House style 5: a chapter is one sitting."""
+    """One form: a chapter is one sitting."""
     code = [cell for _, cell in cells(notebook, "code")]
     prose = sum(words(cell.source) for _, cell in cells(notebook, "markdown"))
     for what, size, low, high in (
@@ -441,7 +415,7 @@ def size_band(notebook: NotebookNode) -> Iterator[str]:
 
 @rule(CHAPTER)
 def setup_cell(notebook: NotebookNode) -> Iterator[str]:
-    """House style 11: the first code cell seeds once and chooses float64."""
+    """Seeds: the first code cell seeds once and chooses float64."""
     first = [cell for _, cell in cells(notebook, "code")[:1]]
     done = [ast.unparse(call) for cell in first for _, call in calls(cell)]
     seeds = sum(call.startswith("torch.manual_seed(") for call in done)
@@ -456,7 +430,7 @@ DRAWS = {"sample", "rsample", "rand", "randn", "randint", "randperm", "multinomi
 
 @rule(CHAPTER)
 def draws_are_seeded(notebook: NotebookNode) -> Iterator[str]:
-    """House style 9 and 11: who reruns a cell that draws sees the same numbers."""
+    """Seeds: who reruns a cell that draws sees the same numbers."""
     for n, cell in cells(notebook, "code"):
         called = {last(name) for name, _ in calls(cell)}
         if called & DRAWS and not called & {"manual_seed", "seed"}:
@@ -465,7 +439,7 @@ def draws_are_seeded(notebook: NotebookNode) -> Iterator[str]:
 
 @rule(CHAPTER)
 def little_is_hidden(notebook: NotebookNode) -> Iterator[str]:
-    """House style 12: at most 5% of code lines, and those only imports or styling."""
+    """Plain code: at most 5% of code lines, and those only imports or styling."""
     code = cells(notebook, "code")
     hiding = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
     hidden = [(n, cell) for n, cell in code if tags(cell) & hiding]
@@ -494,7 +468,7 @@ def figure_names_are_unique(book: dict[str, NotebookNode]) -> Iterator[str]:
 
 @rule(BOOK)
 def helpers_are_shown(book: dict[str, NotebookNode]) -> Iterator[str]:
-    """House style 16: a reader sees a helper's source before its first use."""
+    """Helpers are shown: a reader sees a helper's source before its first use."""
     shown: set[str] = set()
     for chapter, notebook in book.items():
         imported: set[str] = set()

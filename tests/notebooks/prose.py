@@ -31,13 +31,16 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from nbformat import NotebookNode
 
 import mle_helpers
-from mle_book.figures import stored_figures
+from mle_book import figure_facts
 
 from . import hygiene
+
+Facts = dict[str, Any]  # of the figures, as `figure_facts` loads them
 
 WHOLE_CHAPTER = ("", "What we saw", "Questions", "References")
 SHORT = 2  # a number of so few significant digits is met by chance
@@ -87,9 +90,9 @@ class Source:
     named: bool = False
 
 
-def faults(name: str, notebook: NotebookNode) -> list[str]:
+def faults(name: str, notebook: NotebookNode, facts: Facts) -> list[str]:
     """Return the numbers of a chapter that are not found, a message each."""
-    known = sources(notebook)
+    known = sources(notebook, facts)
     return [
         f"{name}, {each.place}: {each.text} is in no output or code in reach; "
         "wanted it there, as precisely"
@@ -215,7 +218,7 @@ def decimal(match: re.Match[str]) -> Decimal:
 # --- The outputs and the code -----------------------------------------------------
 
 
-def sources(notebook: NotebookNode) -> list[Source]:
+def sources(notebook: NotebookNode, facts: Facts) -> list[Source]:
     """Return the numbers that a chapter prints or that stand in its code."""
     starts = [n for n, level, _ in hygiene.headings(notebook) if level == 2]
     known = []
@@ -223,19 +226,19 @@ def sources(notebook: NotebookNode) -> list[Source]:
         section = sum(start <= n for start in starts)
         if cell.cell_type == "code":
             known += [Source(v, section, False, named) for v, named in constants(cell)]
-        matches = (each for text in texts(cell) for each in NUMBER.finditer(text))
+        matches = (m for text in texts(cell, facts) for m in NUMBER.finditer(text))
         known += [Source(decimal(each), section, True) for each in matches]
     return known
 
 
-def texts(cell: NotebookNode) -> Iterator[str]:
+def texts(cell: NotebookNode, facts: Facts) -> Iterator[str]:
     """Yield what a cell shows: outputs, words of figures, results of arithmetic."""
     if cell.cell_type == "markdown":
         formulas = filter(is_arithmetic, re.findall(r"\$([^$]+)\$", cell.source))
         yield from (latex.rpartition("=")[2] for latex in formulas)
         return
     yield from map(hygiene.printed, cell.outputs)
-    for figure in stored_figures(cell.outputs):
+    for figure in figure_facts.stored(cell, facts):
         yield from figure.get("words", [])
         for ax in figure.get("axes", []):
             yield from (*ax["words"], *ax["legend"])

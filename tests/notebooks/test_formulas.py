@@ -3,70 +3,22 @@
 from __future__ import annotations
 
 import copy
-import functools
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
-import nbformat
 import pytest
-from nbformat import NotebookNode, v4
+from nbformat import v4
 
 from . import formulas
+from .pages import CHAPTERS, NOTEBOOKS, TEXTS, load
 
-ROOT = Path(__file__).parents[2]
-PAGES = [
-    path
-    for kind in ("ipynb", "md")
-    for path in sorted(ROOT.glob(f"book/**/*.{kind}"))
-    if not re.search(r"/[._]", path.relative_to(ROOT).as_posix())
-]
-
-
-@functools.cache
-def load(path: Path) -> NotebookNode:
-    """Read a page; one in Markdown counts as a notebook of a single cell."""
-    if path.suffix == ".ipynb":
-        return nbformat.read(path, as_version=4)
-    text = path.read_text(encoding="utf-8")
-    return v4.new_notebook(cells=[v4.new_markdown_cell(text)])
+PAGES = NOTEBOOKS + TEXTS
 
 
 def everything() -> list[str]:
     """Return the LaTeX of each formula in the book, once."""
     found = [each.latex for path in PAGES for each in formulas.formulas(load(path))]
     return list(dict.fromkeys(found))
-
-
-# --- The book as it is ------------------------------------------------------------
-
-
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
-def test_formulas_hold(path: Path) -> None:
-    if found := formulas.faults(path.name, load(path)):
-        pytest.fail("\n".join(found), pytrace=False)
-
-
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
-def test_no_displayed_formula_is_passed_over(path: Path) -> None:
-    cells = [cell.source for cell in load(path).cells if cell.cell_type == "markdown"]
-    displayed = [each for each in formulas.formulas(load(path)) if each.displayed]
-    assert 2 * len(displayed) == sum(source.count("$$") for source in cells)
-
-
-@pytest.mark.parametrize("transform", ["softplus", "exp"])
-def test_each_transform_is_on_the_page(transform: str) -> None:
-    r"""Else the one could stand where the other should: both say what `\sigma` is."""
-    setting = {transform: formulas.SETTINGS[transform]}
-    definitions = [each for each in everything() if each.startswith(r"\sigma =")]
-    assert any(not formulas.fault(each, setting) for each in definitions)
-
-
-def test_chapters_have_formulas() -> None:
-    """Without this, a book in which none is found would pass."""
-    chapters = sorted(ROOT.glob("book/0[1-5]-*.ipynb"))
-    assert len(chapters) == 5
-    assert all(len(formulas.formulas(load(path))) > 5 for path in chapters)
 
 
 # --- Formulas made wrong ----------------------------------------------------------
@@ -158,7 +110,7 @@ def test_missing_token_is_caught() -> None:
 
 
 def test_message_names_chapter_cell_and_formula() -> None:
-    path = next(path for path in PAGES if path.name.startswith("02-"))
+    path = CHAPTERS[1]
     notebook = copy.deepcopy(load(path))
     good = formulas.formulas(notebook)[0]
     cell = notebook.cells[good.cell - 1]

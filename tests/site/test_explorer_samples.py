@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Iterator
+from itertools import chain, islice
 from math import log, sqrt
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from playwright.sync_api import expect
 from scipy import stats
-from torch import Tensor
 
-FIRST, FOURTH = "book/01-sampling.html", "book/04-loc-and-scale.html"
+from .explore import ask, column
+
+FOURTH = 1  # the chapter that has it second
 SIZES = [2, 5, 10, 20, 50, 100, 200, 500, 1000]
-SHOWN = 5.1e-5  # half a unit of the fourth decimal, and rounding
-DRAWN = 1e-9  # what is drawn is not rounded
 ERRORS = 4  # standard errors that a result may be off: of 10,000, one is off by more
-
-# The layers of each chart, as they are declared.
-LAST, ESTIMATES, SPREADS, AVERAGES = range(4)
-POINTS, BINS, CURVE, LINE, MEASURED = 1, 0, 4, 0, 1
-STILL = {"reduced_motion": "reduce"}
 
 # The divisor of each estimate is n less this; None marks the mean.
 CORRECTIONS = {
@@ -35,18 +27,17 @@ CORRECTIONS = {
 }
 
 
-def points(explorer: Any) -> Tensor:
-    """Return the sample drawn last, as the page shows it."""
-    rows = explorer.drawn(LAST, POINTS)
-    return torch.tensor([row["x"] for row in rows], dtype=torch.float64)
+def points(answer: dict) -> np.ndarray:
+    """Return the sample drawn last."""
+    return np.array(column(answer["tables"]["points"], "x"))
 
 
-def estimated(estimate: str, sample: Tensor) -> float:
+def estimated(estimate: str, sample: np.ndarray) -> float:
     correction = CORRECTIONS[estimate]
     if correction is None:
-        return float(sample.mean())
-    kind = sample.var if estimate.startswith("variance") else sample.std
-    return float(kind(correction=correction))
+        return sample.mean()
+    kind = np.var if estimate.startswith("variance") else np.std
+    return kind(sample, ddof=correction)
 
 
 def theory(estimate: str, n: int) -> Any:
@@ -59,102 +50,85 @@ def theory(estimate: str, n: int) -> Any:
     return stats.chi(n - 1, scale=1 / sqrt(n - correction))
 
 
+def every_estimate() -> list[dict[str, str]]:
+    return [{"estimate": each} for each in CORRECTIONS]
+
+
 # --- The numbers ----------------------------------------------------------------------
 
 
-def test_estimates_are_those_of_the_sample(explore: Callable) -> None:
-    explorer = explore(FIRST)
+def test_estimates_and_theory() -> None:
+    moves = [({"n": str(n)}, "once", *every_estimate()) for n in SIZES]
+    answers = iter(ask("samples", *chain(*moves))[1:])
     for n in SIZES:
-        explorer.set(n=n)
-        before = points(explorer)
-        explorer.press("once")
-        sample = points(explorer)
+        before, drawn = points(next(answers)), next(answers)
+        sample = points(drawn)
         assert len(before) == len(sample) == n
-        assert not torch.equal(before, sample)
-        for estimate in CORRECTIONS:
-            explorer.set(estimate=estimate)
-            wanted = estimated(estimate, sample)
-            assert explorer.number("estimate") == pytest.approx(wanted, abs=SHOWN)
-        assert torch.equal(points(explorer), sample)  # another estimate draws nothing
-        (bar,) = explorer.drawn(LAST, 2)
-        mean, spread = float(sample.mean()), float(sample.std(correction=0))
+        assert not np.array_equal(before, sample)
+        (bar,) = drawn["tables"]["last"]
+        mean, spread = sample.mean(), sample.std()
         wanted = {"mean": mean, "low": mean - spread, "high": mean + spread}
-        assert bar == pytest.approx(wanted, abs=DRAWN)
-
-
-def test_averages_and_spreads(explore: Callable) -> None:
-    explorer = explore(FOURTH)
-    samples = [points(explorer)]
-    for count in range(1, 13):
-        assert explorer.text("drawn") == str(count)
+        assert bar == pytest.approx(wanted)
         for estimate in CORRECTIONS:
-            explorer.set(estimate=estimate)
-            check_average_and_spread(explorer, estimate, torch.stack(samples))
-        explorer.press("once")
-        samples.append(points(explorer))
+            answer, known = next(answers), theory(estimate, n)
+            assert np.array_equal(points(answer), sample)  # it draws nothing
+            numbers, tables = answer["numbers"], answer["tables"]
+            assert numbers["estimate"] == pytest.approx(estimated(estimate, sample))
+            assert numbers["expected"] == pytest.approx(known.mean(), abs=1e-9)
+            assert numbers["expected_spread"] == pytest.approx(known.std())
+            assert numbers["expected_n"] == pytest.approx((n - 1) / n)
+            assert numbers["expected_less"] == 1
+            densities = known.pdf(column(tables["curve"], "x"))
+            assert column(tables["curve"], "density") == pytest.approx(densities)
 
 
-def check_average_and_spread(explorer: Any, estimate: str, samples: Tensor) -> None:
-    """Compare what is shown with what follows from the samples drawn, of 5 points."""
-    values = [estimated(estimate, sample) for sample in samples]
-    average, spread = float(np.mean(values)), float(np.std(values))
-    assert explorer.number("average") == pytest.approx(average, abs=SHOWN)
-    for name, correction in (("variance_n", 0), ("variance_less", 1)):
-        wanted = float(samples.var(dim=1, correction=correction).mean())
-        assert explorer.number(name) == pytest.approx(wanted, abs=SHOWN)
-    if len(samples) < 10:
-        assert explorer.text("spread") == "not yet"
-        assert explorer.drawn(SPREADS, MEASURED) == []
-        return
-    assert explorer.number("spread") == pytest.approx(spread, abs=SHOWN)
-    (dot,) = explorer.drawn(SPREADS, MEASURED)
-    assert dot == pytest.approx({"n": 5, "spread": spread}, abs=DRAWN)
-    (dot,) = explorer.drawn(AVERAGES, 3)
-    assert dot == pytest.approx({"n": 5, "average": average}, abs=DRAWN)
-
-
-def test_theory_is_scipys(explore: Callable) -> None:
-    explorer = explore(FIRST)
-    for n in SIZES:
-        explorer.set(n=n)
-        assert explorer.number("expected_n") == pytest.approx((n - 1) / n, abs=SHOWN)
-        assert explorer.number("expected_less") == 1
-        for estimate in CORRECTIONS:
-            explorer.set(estimate=estimate)
-            known = theory(estimate, n)
-            mean, spread = known.mean(), known.std()
-            assert explorer.number("expected") == pytest.approx(mean, abs=SHOWN)
-            assert explorer.number("expected_spread") == pytest.approx(
-                spread, abs=SHOWN
-            )
-            curve = explorer.drawn(ESTIMATES, CURVE)
-            densities = known.pdf([row["x"] for row in curve])
-            assert [row["density"] for row in curve] == pytest.approx(densities)
-
-
-def test_lines_of_theory_are_scipys(explore: Callable) -> None:
-    explorer = explore(FIRST)
-    for estimate in CORRECTIONS:
-        explorer.set(estimate=estimate)
-        spreads, averages = explorer.drawn(SPREADS, LINE), explorer.drawn(AVERAGES, 2)
+def test_lines_of_theory_are_scipys() -> None:
+    for estimate, answer in zip(
+        CORRECTIONS, ask("samples", *every_estimate())[1:], strict=True
+    ):
+        spreads = answer["tables"]["spread_line"]
+        averages = answer["tables"]["average_line"]
         assert {row["n"] for row in averages} >= set(SIZES)
         for row, other in zip(averages, spreads, strict=True):
             known = theory(estimate, row["n"])
-            assert row["expected"] == pytest.approx(known.mean(), abs=DRAWN)
+            assert row["expected"] == pytest.approx(known.mean(), abs=1e-9)
             assert (row["high"] - row["low"]) / 2 == pytest.approx(known.std())
             assert other == pytest.approx({"n": row["n"], "spread": known.std()})
 
 
-def test_histogram(explore: Callable) -> None:
-    explorer = explore(FIRST)
-    explorer.set(n=2)
-    for _ in range(5):
-        explorer.press("hundred")
-    assert explorer.text("drawn") == "501"
-    for estimate in CORRECTIONS:
-        explorer.set(estimate=estimate)
-        known = theory(estimate, 2)
-        bins = explorer.drawn(ESTIMATES, BINS)
+def test_averages_and_spreads() -> None:
+    answers = ask("samples", *["once", *every_estimate()] * 11, place=FOURTH)
+    samples = [points(answers[0])]
+    for start in range(1, len(answers), 6):
+        samples.append(points(answers[start]))
+        for estimate, answer in zip(
+            CORRECTIONS, answers[start + 1 : start + 6], strict=True
+        ):
+            numbers, tables = answer["numbers"], answer["tables"]
+            assert numbers["drawn"] == str(len(samples))
+            values = [estimated(estimate, sample) for sample in samples]
+            average, spread = np.mean(values), np.std(values)
+            assert numbers["average"] == pytest.approx(average)
+            for name, divisor in (("variance_n", 0), ("variance_less", 1)):
+                wanted = np.var(samples, axis=1, ddof=divisor).mean()
+                assert numbers[name] == pytest.approx(wanted)
+            if len(samples) < 10:
+                assert numbers["spread"] == "not yet"
+                assert tables["spreads"] == tables["averages"] == []
+            else:
+                assert numbers["spread"] == pytest.approx(spread)
+                (dot,) = tables["spreads"]
+                assert dot == pytest.approx({"n": 5, "spread": spread})
+                (dot,) = tables["averages"]
+                assert dot == pytest.approx({"n": 5, "average": average})
+
+
+def test_histogram() -> None:
+    moves = [{"n": "2"}, *["hundred"] * 5, *every_estimate()]
+    answers = ask("samples", *moves)[-len(CORRECTIONS) :]
+    for estimate, answer in zip(CORRECTIONS, answers, strict=True):
+        known, bins = theory(estimate, 2), answer["tables"]["bins"]
+        assert answer["numbers"]["drawn"] == "501"
         shares = [(each["to"] - each["from"]) * each["density"] for each in bins]
         assert sum(shares) == pytest.approx(1)
         for each, share in zip(bins, shares, strict=True):
@@ -163,82 +137,7 @@ def test_histogram(explore: Callable) -> None:
             assert abs(share - chance) < ERRORS * error
 
 
-# --- What a reader is to see ----------------------------------------------------------
-
-
-def test_many_samples_agree_with_theory(explore: Callable) -> None:
-    explorer = explore(FOURTH)
-    for _ in range(40):
-        explorer.press("hundred")
-    count = int(explorer.text("drawn"))
-    assert count == 4001
-    for estimate in CORRECTIONS:
-        explorer.set(estimate=estimate)
-        known = theory(estimate, 5)
-        error = known.std() / sqrt(count)
-        assert abs(explorer.number("average") - known.mean()) < ERRORS * error
-        kurtosis = float(known.stats("k")) + 3
-        error = known.std() * sqrt((kurtosis - 1) / (4 * count))
-        assert abs(explorer.number("spread") - known.std()) < ERRORS * error
-    # The bias: by n it is there, by n - 1 it is not.
-    by_n, less = explorer.number("variance_n"), explorer.number("variance_less")
-    error = theory("variance (by n)", 5).std() / sqrt(count)
-    assert abs(by_n - 0.8) < ERRORS * error
-    assert 1 - by_n > 10 * error
-    assert abs(less - 1) < ERRORS * error * 5 / 4
-
-
-def test_spread_shrinks_as_one_over_the_root(explore: Callable) -> None:
-    explorer = explore(FIRST, **STILL)
-    explorer.press("play")
-    dots = explorer.drawn(SPREADS, MEASURED)
-    assert [dot["n"] for dot in dots] == SIZES
-    x, y = (np.log([dot[name] for dot in dots]) for name in ("n", "spread"))
-    # Of a spread from 100 values, the logarithm has standard deviation 1 / sqrt(200).
-    error = 1 / sqrt(200 * ((x - x.mean()) ** 2).sum())
-    assert abs(np.polyfit(x, y, 1)[0] + 0.5) < ERRORS * error
-    assert error < 0.02
-    for dot in dots:
-        assert abs(dot["spread"] * sqrt(dot["n"]) - 1) < ERRORS / sqrt(200)
-
-
-def test_bias_is_seen(explore: Callable) -> None:
-    explorer = explore(FOURTH, **STILL)
-    explorer.press("play")
-    explorer.press("play")
-    dots = explorer.drawn(AVERAGES, 3)
-    assert [dot["n"] for dot in dots] == SIZES
-    for n, average in ((dot["n"], dot["average"]) for dot in dots):
-        error = theory("variance (by n)", n).std() / sqrt(200)
-        assert abs(average - (n - 1) / n) < ERRORS * error
-    assert dots[0]["average"] < 0.7  # n = 2: half the truth
-
-
 # --- The random numbers ---------------------------------------------------------------
-
-
-def test_draws_are_normal_and_independent(explore: Callable) -> None:
-    explorer = explore(FIRST)
-    explorer.set(n=1000)
-    drawn = [points(explorer)]
-    for _ in range(39):
-        explorer.press("once")
-        drawn.append(points(explorer))
-    z = torch.cat(drawn).numpy()
-    assert len(np.unique(z)) == 40_000
-    assert stats.kstest(z, "norm").pvalue > 0.01
-    assert stats.cramervonmises(z, "norm").pvalue > 0.01
-    assert abs(stats.skew(z)) < ERRORS * sqrt(6 / len(z))
-    assert abs(stats.kurtosis(z)) < ERRORS * sqrt(24 / len(z))
-    # Each with the next, and so its size: the polar method makes them in pairs.
-    for lag in (1, 2, 3):
-        for values in (z, z**2, np.abs(z)):
-            apart = np.corrcoef(values[:-lag], values[lag:])[0, 1]
-            assert abs(apart) < ERRORS / sqrt(len(z))
-    pairs = z.reshape(-1, 2)
-    angle = np.arctan2(*pairs.T) / (2 * np.pi) + 0.5
-    assert stats.kstest(angle, "uniform").pvalue > 0.01
-    assert stats.kstest((pairs**2).sum(axis=1), "chi2", (2,)).pvalue > 0.01
 
 
 def polar_normals(seed: int) -> Iterator[float]:
@@ -267,127 +166,59 @@ def polar_normals(seed: int) -> Iterator[float]:
             yield from (u * stretch, v * stretch)
 
 
-def test_draws_are_those_of_the_generator(explore: Callable) -> None:
+def test_draws_are_those_of_the_generator() -> None:
     """A slip of a bit would pass every test of normality."""
-    explorer = explore(FIRST)
     with np.errstate(over="ignore"):
         wanted = list(islice(polar_normals(2022), 1010))
-    assert points(explorer).tolist() == pytest.approx(wanted[:10], abs=DRAWN)
-    explorer.set(n=1000)
-    assert points(explorer).tolist() == pytest.approx(wanted[10:], abs=DRAWN)
+    first, more = ask("samples", {"n": "1000"})
+    assert points(first).tolist() == pytest.approx(wanted[:10], abs=1e-9)
+    assert points(more).tolist() == pytest.approx(wanted[10:], abs=1e-9)
 
 
-def test_same_draws_come_back(explore: Callable) -> None:
-    def draws(explorer: Any) -> list[Tensor]:
-        found = [points(explorer)]
-        for button in ("once", "hundred", "once"):
-            explorer.press(button)
-            found.append(points(explorer))
-        return found
-
-    explorer = explore(FIRST)
-    first = draws(explorer)
-    assert len({tuple(each.tolist()) for each in first}) == len(first)
-    explorer.press("over")
-    assert explorer.text("drawn") == "1"
-    again, other_visit = draws(explorer), draws(explore(FIRST))
-    for found in (again, other_visit):
-        assert all(torch.equal(a, b) for a, b in zip(first, found, strict=True))
+def test_start_over_gives_the_same_draws() -> None:
+    draws = ["once", "hundred", "once"]
+    answers = list(map(points, ask("samples", *draws, "over", *draws)))
+    assert len({tuple(each) for each in answers}) == 4
+    for one, other in zip(answers[:4], answers[4:], strict=True):
+        assert np.array_equal(one, other)
 
 
 # --- The controls ---------------------------------------------------------------------
 
 
-def test_chapters_start_apart(explore: Callable) -> None:
-    for page, n, estimate in (
-        (FIRST, "10", "mean"),
-        (FOURTH, "5", "variance (by n)"),
-    ):
-        explorer = explore(page)
-        assert explorer.control("n").input_value() == n
-        assert explorer.control("estimate").input_value() == estimate
-        assert explorer.text("drawn") == "1"
-        options = explorer.control("n").locator("option").all_inner_texts()
-        assert options == [str(size) for size in SIZES]
-        options = explorer.control("estimate").locator("option").all_inner_texts()
-        assert options == list(CORRECTIONS)
+def test_what_was_measured_stays() -> None:
+    sizes = chain(*(({"n": str(n)}, "hundred") for n in (50, 2, 1000)))
+    *_, back, over = ask("samples", *sizes, {"n": "50"}, "over")
+    assert column(back["tables"]["spreads"], "n") == [2, 50, 1000]
+    assert back["numbers"]["drawn"] == "101"
+    assert over["tables"]["spreads"] == []
+    assert over["controls"]["n"] == "50"
 
 
-def test_what_was_measured_stays(explore: Callable) -> None:
-    explorer = explore(FIRST)
-    for n in (50, 2, 1000):
-        explorer.set(n=n)
-        explorer.press("hundred")
-    assert [dot["n"] for dot in explorer.drawn(SPREADS, MEASURED)] == [2, 50, 1000]
-    explorer.set(n=50, estimate="variance (by n)")
-    assert explorer.text("drawn") == "101"
-    assert [dot["n"] for dot in explorer.drawn(AVERAGES, 3)] == [2, 50, 1000]
-    explorer.press("over")
-    assert explorer.drawn(SPREADS, MEASURED) == []
-    assert explorer.control("n").input_value() == "50"
+def test_play_goes_through_all_sizes() -> None:
+    answers = ask("samples", "play", *["tick"] * 44, place=FOURTH)
+    assert [bool(each.get("again")) for each in answers] == [False, *[True] * 44, False]
+    for measured in ("spreads", "averages"):
+        assert column(answers[-1]["tables"][measured], "n") == SIZES
 
 
-def stopped_clock(explorer: Any) -> Any:
-    """Stop the page's time, which then moves only by `run_for`, in milliseconds."""
-    clock = explorer.page.clock
-    clock.install(time=0)
-    clock.pause_at(1000)
-    return clock
+def test_play_can_be_stopped() -> None:
+    ticks = ["tick"] * 5
+    answers = ask("samples", "play", *ticks, "play", "play", {"n": "5"})
+    drawn = [
+        (answer["controls"]["n"], answer["numbers"]["drawn"]) for answer in answers
+    ]
+    parts = [("2", str(count)) for count in range(20, 101, 20)]
+    assert drawn == [("10", "1"), *parts, *[("5", n) for n in ("20", "20", "40", "40")]]
+    assert [bool(answer.get("again")) for answer in answers[6:]] == [1, 0, 1, 0]
 
 
-def test_play_ends_and_can_be_stopped(explore: Callable) -> None:
-    explorer = explore(FIRST)
-    clock = stopped_clock(explorer)
-
-    def drawn(n: int) -> int:
-        explorer.set(n=n)
-        return int(explorer.text("drawn"))
-
-    explorer.press("play")
-    assert explorer.text("drawn") == "20"  # a fifth of the first size
-    assert explorer.control("n").input_value() == "2"
-    clock.run_for(150 * 5)
-    assert explorer.control("n").input_value() == "5"
-    explorer.press("play")
-    clock.run_for(10_000)
-    assert explorer.text("drawn") == "20"
-    explorer.press("play")  # on from there
-    assert explorer.text("drawn") == "40"
-    assert drawn(5) == 40  # another control stops it
-    clock.run_for(10_000)
-    assert explorer.text("drawn") == "40"
-    explorer.press("play")
-    clock.run_for(10_000)
-    assert explorer.control("n").input_value() == "1000"
-    # At its start the page had drawn one of 10.
-    assert {n: drawn(n) for n in SIZES} == {n: 100 + (n == 10) for n in SIZES}
-    clock.run_for(10_000)
-    assert drawn(1000) == 100
-
-
-def test_less_motion_sees_the_end_at_once(explore: Callable) -> None:
-    explorer = explore(FIRST, **STILL)
-    stopped_clock(explorer)
-    explorer.press("play")
-    assert explorer.control("n").input_value() == "1000"
-    assert explorer.text("drawn") == "100"
-
-
-def test_what_it_says(explore: Callable) -> None:
-    explorer = explore(FIRST)
-    status = explorer.root.get_by_role("status")
-
-    def says(count: str, estimate: str, rest: str) -> None:
-        start = f"{count} of 10 points: the {estimate} is "
-        expect(status).to_contain_text(start)
-        told, ending = status.inner_text().removeprefix(start).split(" ", 1)
-        average = float(told.replace("\N{MINUS SIGN}", "-"))
-        assert abs(average - explorer.number("average")) < 6e-4
-        assert ending == f"on average (theory: {rest}."
-
-    says("1 sample", "mean", "0.000)")
-    explorer.set(estimate="variance (by n)")
-    explorer.press("hundred")
-    spread = explorer.number("spread")
-    rest = f"0.900) and spreads by {spread:.3f} (theory: 0.424)"
-    says("101 samples", "variance (by n)", rest)
+def test_what_it_says() -> None:
+    move = {"estimate": "variance (by n)"}
+    answer = ask("samples", move, "hundred")[-1]
+    numbers = answer["numbers"]
+    assert answer["says"] == (
+        "101 samples of 10 points: the variance (by n) is "
+        f"{numbers['average']:.3f} on average (theory: 0.900) "
+        f"and spreads by {numbers['spread']:.3f} (theory: 0.424)."
+    )

@@ -1,62 +1,40 @@
-"""What holds for every explorer: it comes when it works, and serves every reader.
+"""What holds for every explorer, seen in a browser: each works and serves everyone.
 
-What one shows is compared with torch in a test of its own, `test_explorer_NAME.py`.
+What one computes is compared with torch in a test of its own, `test_explorer_NAME.py`.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import nbformat
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser, Request, Route
+from playwright.sync_api import Browser, Locator, Page
 
-from mle_book.repository import ROOT
+from mle_book.publish import ROOT
 from mle_helpers import LOOKS
 
-from .conftest import Explorer
+from .conftest import DESKTOP, PHONE
+from .explore import FOLDER, ask, placed
 from .test_accessible import AXE_OPTIONS
 
-FOLDER = ROOT / "book/_assets/explorers"
+MINUS = "\N{MINUS SIGN}", "-"
 LARGEST = 300_000  # bytes, compressed, with Vega: of all that a page's explorers load
-PHONE, DESKTOP = {"width": 375, "height": 667}, {"width": 1280, "height": 800}
-
-
-def named() -> list[tuple[str, int, str]]:
-    """Return the page of each explorer, its number there, and its name."""
-    found = []
-    for path in sorted(ROOT.glob("book/*.ipynb")):
-        cells = nbformat.read(path, as_version=4).cells
-        names = [
-            c.metadata["explorer"]["name"] for c in cells if "explorer" in c.metadata
-        ]
-        page = f"book/{path.stem}.html"
-        found += [(page, number, name) for number, name in enumerate(names)]
-    return found
-
-
-PLACES = named()
+PLACES = placed()
 PAGES = sorted({page for page, _, _ in PLACES})
 each_place = pytest.mark.parametrize(
-    ("page", "number", "name"),
+    ("page", "number", "cell"),
     PLACES,
-    ids=[f"{n}-{Path(p).stem}" for p, _, n in PLACES],
+    ids=[f"{cell['name']}-{Path(page).stem}" for page, _, cell in PLACES],
 )
-each_page = pytest.mark.parametrize("page", PAGES)
 
 
 def test_all_explorers_are_in_the_book() -> None:
     declared = {path.stem for path in FOLDER.glob("*.json")}
-    assert {name for _, _, name in PLACES} == declared
-    assert declared == {"cholesky", "density", "gradient", "samples"}
-
-
-# --- What is loaded -------------------------------------------------------------------
+    assert {cell["name"] for _, _, cell in PLACES} == declared
 
 
 @pytest.mark.parametrize("name", ["vega", "vega-lite"])
@@ -66,170 +44,81 @@ def test_copies_are_those_of_npm(name: str) -> None:
     assert (FOLDER / theirs.name).read_bytes() == theirs.read_bytes()
 
 
-def requested(browser: Browser, address: str, seen: int = 0) -> list[str]:
-    """Return the explorers' files that a page asks for, whose reader sees some."""
-    page = browser.new_page(viewport=PHONE)
-    asked: list[str] = []
-
-    def note(request: Request) -> None:
-        if "/explorers/" in request.url:
-            asked.append(Path(urlsplit(request.url).path).name)
-
-    page.on("request", note)
-    page.goto(address, wait_until="networkidle")
-    for number in range(seen):
-        Explorer(page, number)
-    page.close()
-    return sorted(asked)
+# --- One of each, from its coming into sight ------------------------------------------
 
 
-def test_loaded_only_where_used(browser: Browser, site: str, pages: list[str]) -> None:
-    for path in pages:
-        frame = ["explorers.css", "explorers.js"] if path in PAGES else []
-        assert requested(browser, site + path) == frame, path
+def come_to(page: Page, number: int) -> Locator:
+    """Return the explorer of that number on the page, once it works."""
+    root = page.locator("section.explorer").nth(number)
+    root.evaluate("(root) => root.scrollIntoView()")
+    root.and_(page.locator(".explorer-ready")).wait_for()
+    return root
 
 
-@each_page
-def test_what_a_page_loads_is_small(
-    browser: Browser, site: str, html: Path, page: str
+@each_place
+def test_serves_every_reader(
+    open_page: Callable[..., Page], page: str, number: int, cell: dict
 ) -> None:
-    names = [f"{name}.js" for path, _, name in PLACES if path == page]
-    files = requested(browser, site + page, seen=len(names))
-    own = ["explorers.css", "explorers.js", "vega.min.js", "vega-lite.min.js"]
-    assert files == sorted([*own, *names])  # each once
-    static = html / "_static/explorers"
-    size = sum(len(gzip.compress((static / name).read_bytes())) for name in files)
-    inside = (html / page).read_text("utf-8").split('<section class="explorer"')[1:]
-    parts = "".join(each.split("</section>")[0] for each in inside)
-    size += len(gzip.compress(parts.encode()))
-    assert 200_000 < size < LARGEST
-
-
-# --- When it is there -----------------------------------------------------------------
-
-
-@each_page
-def test_page_is_complete_without_scripts(
-    browser: Browser, site: str, page: str
-) -> None:
-    context = browser.new_context(java_script_enabled=False)
-    opened = context.new_page()
-    opened.goto(site + page)
-    explorers = opened.locator("section.explorer")
-    assert explorers.count()
-    for each in explorers.all():
-        assert each.bounding_box() is None
-        figure = each.locator("xpath=preceding::figure[1]//img")
-        assert figure.is_visible()
-    context.close()
-
-
-@each_page
-def test_page_is_complete_when_one_fails(
-    browser: Browser, site: str, page: str
-) -> None:
-    opened = browser.new_page()
-    opened.route("**/vega-lite.min.js", lambda route: route.abort())
-    opened.goto(site + page)
-    for each in opened.locator("section.explorer").all():
-        each.evaluate("(root) => root.scrollIntoView()")
-    opened.locator(".explorer-failed").last.wait_for(state="attached")
-    opened.wait_for_function(
-        "() => !document.querySelector('.explorer:not(.explorer-failed)')"
-    )
-    assert all(e.bounding_box() is None for e in opened.locator(".explorer").all())
-    opened.close()
-
-
-@each_page
-def test_hidden_until_ready_and_nothing_moves(
-    browser: Browser, site: str, page: str
-) -> None:
-    opened = browser.new_page(viewport=PHONE)
-    held: list[Route] = []
-    opened.route("**/vega.min.js", lambda route: held.append(route))
-    opened.goto(site + page)
-    root = opened.locator("section.explorer").first
-    root.evaluate("(root) => root.scrollIntoView({block: 'end'})")
-    opened.wait_for_timeout(200)
-    before = root.bounding_box()
-    assert held
-    assert before["height"] > 300
-    assert not root.is_visible()
-    assert not root.locator("[tabindex], input, select, button").first.is_visible()
-    held[0].continue_()
-    opened.locator(".explorer-ready").first.wait_for()
-    assert root.bounding_box() == before
-    opened.close()
-
-
-def test_works_from_a_disk(browser: Browser, html: Path) -> None:
-    context = browser.new_context(offline=True)
-    opened = context.new_page()
-    for page in PAGES:
-        opened.goto((html / page).as_uri())
-        for each in opened.locator("section.explorer").all():
-            each.evaluate("(root) => root.scrollIntoView()")
-        count = opened.locator("section.explorer").count()
-        opened.locator(".explorer-ready").nth(count - 1).wait_for()
-    context.close()
-
-
-@each_page
-def test_not_printed(browser: Browser, site: str, page: str) -> None:
-    opened = browser.new_page()
-    opened.goto(site + page)
+    opened = open_page(page, PHONE, color_scheme="light")
+    root = come_to(opened, number)
+    shows_what_its_function_answers(root, cell, number, page)
+    fits_a_phone(opened, root)
+    axe_finds_nothing(opened, number)
+    has_the_looks_of_the_book(root)
+    opened.set_viewport_size(DESKTOP)
+    opened.emulate_media(color_scheme="dark")
+    axe_finds_nothing(opened, number)
+    charts_fill_their_places(opened, root)
+    announces_what_changes(opened, root)
+    all_controls_work_by_keyboard(opened, root)
     opened.emulate_media(media="print")
-    assert not any(e.is_visible() for e in opened.locator("section.explorer").all())
-    assert all(e.bounding_box() is None for e in opened.locator(".explorer").all())
-    opened.close()
+    assert not root.is_visible()
 
 
-# --- Whom it serves -------------------------------------------------------------------
-
-
-@each_place
-@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing(
-    explore: Callable, page: str, number: int, name: str, viewport: dict, theme: str
+def shows_what_its_function_answers(
+    root: Locator, cell: dict, number: int, page: str
 ) -> None:
-    explorer = explore(page, number, viewport=viewport, color_scheme=theme)
-    explorer.page.evaluate(AXE_SCRIPT)
-    result = explorer.page.evaluate(
-        "([number, options]) => axe.run("
-        "document.querySelectorAll('section.explorer')[number], options)",
-        [number, AXE_OPTIONS],
+    """At the start: its numbers, and as many marks as its tables have rows."""
+    stored = json.loads(root.locator("script").inner_text())
+    assert stored["data"] == cell["values"]
+    twins = [each for each in PLACES if each[2]["name"] == cell["name"]]
+    place = [(each[0], each[1]) for each in twins].index((page, number))
+    (answer,) = ask(cell["name"], place=place)
+    for name, value in answer["numbers"].items():
+        shown = root.locator(f'[data-number="{name}"]').inner_text()
+        if isinstance(value, (int, float)):
+            shown = float(shown.replace(*MINUS))
+            assert shown == pytest.approx(value, rel=6e-5, abs=6e-5), name
+        elif isinstance(value, str):
+            assert shown == value.replace("-", "\N{MINUS SIGN}"), name
+        else:
+            cells = root.locator(f'[data-number="{name}"] mn').all_text_contents()
+            wanted = [x for row in value for x in row]
+            found = [float(x.replace(*MINUS)) for x in cells]
+            assert found == pytest.approx(wanted, rel=6e-5, abs=6e-5), name
+    drawn = root.locator("svg").evaluate_all(
+        "(all) => all.flatMap(svg => [...svg.querySelectorAll('[class*=layer_] > *')]"
+        ".flatMap(e => e.__data__?.mark.items.map(i => JSON.stringify(i.datum)) ?? []))"
     )
-    found = [
-        f"{rule['id']}: {node['html'][:80]}"
-        for rule in result["violations"] + result["incomplete"]
-        for node in rule["nodes"]
-        if not node["html"].startswith("<text")  # whose ground axe cannot tell
-    ]
-    assert found == []
-    # It is the page's, and a dark page inverts black.
-    for text in explorer.root.locator("svg text").all():
-        assert text.get_attribute("fill") == "#000"
+    rows = {tuple(sorted(json.loads(row))) for row in drawn}
+    for name, table in answer["tables"].items():
+        if table:
+            assert any(set(table[0]) <= set(row) for row in rows), f"{name}: not drawn"
 
 
-@each_place
-def test_fits_a_phone(explore: Callable, page: str, number: int, name: str) -> None:
-    explorer = explore(page, number, viewport=PHONE)
-    width = "document.documentElement.scrollWidth"
-    assert explorer.page.evaluate(width) <= PHONE["width"]
-    parts = explorer.root.locator("input, select, button, svg, dt, dd")
+def fits_a_phone(page: Page, root: Locator) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    parts = root.locator("input, select, button, svg, dt, dd")
     for part in parts.filter(visible=True).all():
         box = part.bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= PHONE["width"]
-    for shown in explorer.root.locator("dt, dd").all():
+    for shown in root.locator("dt, dd").all():
         assert shown.evaluate("(e) => e.scrollWidth <= e.clientWidth")
-    for control in explorer.root.locator("input, select, button").all():
+    for control in root.locator("input, select, button").all():
         box = control.bounding_box()
         assert min(box["width"], box["height"]) >= 24  # a finger's
-    charts = explorer.root.locator(".explorer-chart").filter(visible=True)
-    for chart in charts.all():
+    for chart in root.locator(".explorer-chart").filter(visible=True).all():
         sizes = "texts => texts.map(t => parseFloat(getComputedStyle(t).fontSize))"
         assert min(chart.locator("text").evaluate_all(sizes)) >= 12
         inside = """(chart) => {
@@ -243,13 +132,67 @@ def test_fits_a_phone(explore: Callable, page: str, number: int, name: str) -> N
         assert chart.evaluate(inside), "writing is cut off"
 
 
-@each_place
-def test_every_control_by_keyboard(
-    explore: Callable, page: str, number: int, name: str
-) -> None:
+def axe_finds_nothing(page: Page, number: int) -> None:
+    page.evaluate(AXE_SCRIPT)
+    result = page.evaluate(
+        "([number, options]) => axe.run("
+        "document.querySelectorAll('section.explorer')[number], options)",
+        [number, AXE_OPTIONS],
+    )
+    found = [
+        f"{rule['id']}: {node['html'][:80]}"
+        for rule in result["violations"] + result["incomplete"]
+        for node in rule["nodes"]
+        if not node["html"].startswith("<text")  # whose ground axe cannot tell
+    ]
+    assert found == []
+
+
+def has_the_looks_of_the_book(root: Locator) -> None:
+    entries = root.locator("[data-look]").all()
+    assert entries
+    for entry in entries:
+        look = LOOKS[entry.get_attribute("data-look").replace("-", " ")]
+        line = entry.locator("path")
+        assert line.get_attribute("stroke") == look["color"].lower()
+        solid = look["linestyle"] in ("-", "")
+        assert bool(line.get_attribute("stroke-dasharray")) != solid
+    # Writing has the page's colour, and a dark page inverts black.
+    for text in root.locator("svg text").all():
+        assert text.get_attribute("fill") == "#000"
+
+
+def charts_fill_their_places(page: Page, root: Locator) -> None:
+    """After the window has grown, too; one that is square stays square."""
+    for chart in root.locator(".explorer-chart").filter(visible=True).all():
+        page.wait_for_function(
+            "([place, svg]) => place.clientWidth === svg.clientWidth",
+            arg=[chart.element_handle(), chart.locator("svg").element_handle()],
+        )
+        if "explorer-square" in chart.get_attribute("class"):
+            shape = chart.locator(".root > g > .background").first.bounding_box()
+            assert shape["width"] == pytest.approx(shape["height"], abs=0.5)
+
+
+def announces_what_changes(page: Page, root: Locator) -> None:
+    says = root.get_by_role("status")
+    long = "(p) => p.textContent.length > 20"
+    page.wait_for_function(long, arg=says.element_handle())
+    before = says.inner_text()
+    sliders = root.locator("input[type=range]").all()
+    control = sliders[0] if sliders else root.locator("button").first
+    control.press("ArrowRight" if sliders else "Space")
+    page.wait_for_function(
+        "([p, before]) => p.textContent !== before",
+        arg=[says.element_handle(), before],
+    )
+    for chart in root.get_by_role("img").all():
+        assert len(chart.get_attribute("aria-label")) > 40
+
+
+def all_controls_work_by_keyboard(page: Page, root: Locator) -> None:
     """Tab comes to each in its order, keys move it, and it has a name."""
-    explorer = explore(page, number, viewport=DESKTOP)
-    controls = explorer.root.locator("input, select, button").all()
+    controls = root.locator("input, select, button").all()
     names = []
     controls[0].focus()
     for control in controls:
@@ -258,63 +201,77 @@ def test_every_control_by_keyboard(
         assert control.evaluate("(control) => control === document.activeElement")
         kind = control.evaluate("(control) => control.type")
         names.append(control.evaluate("c => c.labels?.[0]?.innerText || c.innerText"))
-        before = control.evaluate("c => c.type === 'checkbox' ? c.checked : c.value")
-        key = {"range": "ArrowRight", "select-one": "ArrowDown", "number": "ArrowUp"}
-        explorer.page.keyboard.press(key.get(kind, "Space"))
-        after = control.evaluate("c => c.type === 'checkbox' ? c.checked : c.value")
-        if kind == "range" and before == after:  # it stands at its end
-            explorer.page.keyboard.press("ArrowLeft")
-            after = control.input_value()
-        assert kind == "button" or before != after, names[-1]
-        explorer.page.keyboard.press("Tab")
+        value = "c => c.type === 'checkbox' ? c.checked : c.value"
+        before = control.evaluate(value)
+        key = {"range": "ArrowRight", "select-one": "ArrowDown"}
+        page.keyboard.press(key.get(kind, "Space"))
+        if kind == "range" and before == control.evaluate(value):  # it is at its end
+            page.keyboard.press("ArrowLeft")
+        assert kind == "button" or before != control.evaluate(value), names[-1]
+        page.keyboard.press("Tab")
     assert all(names)
     assert len(set(names)) == len(names)
 
 
-@each_place
-def test_what_changed_is_announced(
-    explore: Callable, page: str, number: int, name: str
-) -> None:
-    explorer = explore(page, number)
-    says = explorer.root.get_by_role("status")
-    explorer.page.wait_for_function(
-        "(p) => p.textContent.length > 20", arg=says.element_handle()
+def test_a_click_sets_the_start(open_page: Callable[..., Page]) -> None:
+    places = [(p, n) for p, n, cell in PLACES if cell["name"] == "gradient"]
+    page, number = places[-1]
+    opened = open_page(page)
+    root = come_to(opened, number)
+    plot = root.locator("svg .background").first.bounding_box()
+    x, y = plot["x"] + plot["width"] / 4, plot["y"] + plot["height"] / 2
+    opened.mouse.click(x, y)
+    loc, scale = (
+        float(root.locator(f'[data-number="{name}"]').inner_text().replace(*MINUS))
+        for name in ("loc", "scale")
     )
-    before = says.inner_text()
-    sliders = explorer.root.locator("input[type=range]").all()
-    control = sliders[0] if sliders else explorer.root.locator("button").first
-    control.press("ArrowRight" if sliders else "Space")
-    explorer.page.wait_for_function(
-        "([p, before]) => p.textContent !== before",
-        arg=[says.element_handle(), before],
-    )
-    for chart in explorer.root.get_by_role("img").all():
-        assert len(chart.get_attribute("aria-label")) > 40
+    assert loc == pytest.approx(-6, abs=0.15)
+    assert scale == pytest.approx(3.5, abs=0.1)
 
 
-@each_place
-def test_looks_are_those_of_the_book(
-    explore: Callable, page: str, number: int, name: str
-) -> None:
-    explorer = explore(page, number)
-    entries = explorer.root.locator("[data-look]").all()
-    assert entries
-    for entry in entries:
-        look = LOOKS[entry.get_attribute("data-look").replace("-", " ")]
-        line = entry.locator("path")
-        assert line.get_attribute("stroke") == look["color"].lower()
-        solid = look["linestyle"] in ("-", "")
-        assert bool(line.get_attribute("stroke-dasharray")) != solid
+# --- When it is there -----------------------------------------------------------------
 
 
-@each_place
-def test_numbers_are_those_of_the_notebook(
-    html: Path, page: str, number: int, name: str
-) -> None:
-    source = nbformat.read(ROOT / page.replace(".html", ".ipynb"), as_version=4)
-    cells = [c for c in source.cells if "explorer" in c.metadata]
-    inside = (html / page).read_text("utf-8").split('<section class="explorer"')
-    script = inside[number + 1].split('type="application/json">')[1].split("</")[0]
-    given = json.loads(script)
-    assert given["name"] == name
-    assert given["data"] == cells[number].metadata["explorer"]["values"]
+def test_what_a_page_loads_is_small_and_late(browser: Browser, site: str) -> None:
+    """Its explorers' files once each, and none before the reader comes near."""
+    page = browser.new_page(viewport=PHONE)
+    asked: list[tuple[str, int]] = []
+
+    def note(response) -> None:
+        if "/explorers/" in response.url:
+            name = Path(urlsplit(response.url).path).name
+            asked.append((name, int(response.headers["content-length"])))
+
+    page.on("response", note)
+    path = max(PAGES, key=[page for page, _, _ in PLACES].count)
+    page.goto(site + path, wait_until="networkidle")
+    assert {name for name, _ in asked} == {"explorers.css", "explorers.js"}
+    names = [f"{cell['name']}.js" for place, _, cell in PLACES if place == path]
+    for number in range(len(names)):
+        come_to(page, number)
+    vega = ["vega.min.js", "vega-lite.min.js"]
+    files = ["explorers.css", "explorers.js", *vega, *names]
+    assert sorted(name for name, _ in asked) == sorted(files)
+    assert 200_000 < sum(size for _, size in asked) < LARGEST
+    page.close()
+
+
+def test_a_page_is_complete_without_it(browser: Browser, site: str) -> None:
+    """Without scripts, and when one cannot be loaded."""
+    context = browser.new_context(java_script_enabled=False)
+    for page in PAGES:
+        opened = context.new_page()
+        opened.goto(site + page)
+        assert opened.locator("section.explorer").count()
+        for each in opened.locator("section.explorer").all():
+            assert each.bounding_box() is None
+            assert each.locator("xpath=preceding::figure[1]//img").is_visible()
+    context.close()
+    opened = browser.new_page()
+    opened.route("**/vega-lite.min.js", lambda route: route.abort())
+    opened.goto(site + PAGES[0])
+    root = opened.locator("section.explorer").first
+    root.evaluate("(root) => root.scrollIntoView()")
+    opened.locator(".explorer-failed").first.wait_for(state="attached")
+    assert root.bounding_box() is None
+    opened.close()

@@ -15,6 +15,7 @@ from coloraide import Color
 from PIL import Image
 from playwright.sync_api import Browser, Locator
 
+from mle_book import notebooks
 from mle_helpers import LOOKS
 
 THEMES = ["light", "dark"]
@@ -28,8 +29,8 @@ DISTANCE = 15
 
 
 @pytest.fixture(scope="session")
-def chapters(pages: list[str]) -> list[str]:
-    return [path for path in pages if re.match(r"book/\d", path)]
+def chapters() -> list[str]:
+    return [f"book/{path.stem}.html" for path in notebooks.chapters()]
 
 
 def pixels(element: Locator) -> np.ndarray:
@@ -60,7 +61,7 @@ def test_figures_have_words(html: Path, pages: list[str]) -> None:
     assert len(set(names)) == len(set(numbers)) == len(names)
 
 
-@pytest.mark.parametrize("width", [1280, 375, 320])
+@pytest.mark.parametrize("width", [1280, 320])
 def test_figures_are_sharp_and_keep_their_shape(
     browser: Browser, site: str, chapters: list[str], width: int
 ) -> None:
@@ -100,7 +101,7 @@ def test_figures_stand_on_the_page_itself(
 
 @pytest.fixture(scope="module", params=THEMES)
 def palette(
-    request: pytest.FixtureRequest, browser: Browser, site: str
+    request: pytest.FixtureRequest, browser: Browser, site: str, chapters: list[str]
 ) -> dict[str, Color]:
     """The colour that each look has on a page, and that of the page."""
     stripes = Image.new("RGB", (100 * len(LOOKS), 100))
@@ -111,7 +112,7 @@ def palette(
     page = browser.new_page(
         viewport={"width": 1280, "height": 800}, color_scheme=request.param
     )
-    page.goto(f"{site}book/01-sampling.html")
+    page.goto(site + chapters[0])
     figure = page.locator(FIGURES).first
     address = f"data:image/png;base64,{b64encode(written.getvalue()).decode()}"
     figure.evaluate(

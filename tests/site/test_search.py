@@ -1,57 +1,66 @@
-"""A reader finds a word by searching, and the next chapter by its link."""
+"""A reader finds a word, on the site and in the archive, opened from a disk."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from pathlib import Path
 
-import pytest
-import yaml
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page, expect
 
-from mle_book.repository import ROOT
-
-TOC = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
-ORDER = [TOC["root"]]
-ORDER += [each["file"] for part in TOC["parts"] for each in part["chapters"]]
+from .explore import placed
 
 
-@pytest.mark.parametrize(
-    ("words", "page"),
-    [
-        ("softplus", "book/04-loc-and-scale.html"),
-        ("Cholesky", "book/05-multivariate-cholesky.html"),
-        ("standard deviation", "book/01-sampling.html"),
-    ],
-)
-def test_search_finds(browser: Browser, site: str, words: str, page: str) -> None:
+def results(page: Page) -> list[str]:
+    """Return the pages that a search has found, when it is at its end."""
+    page.locator("#search-results li a").first.wait_for()
+    page.get_by_text("Search finished").wait_for()
+    found = page.locator("#search-results li a")
+    return found.evaluate_all("(links) => links.map((link) => link.href)")
+
+
+def test_search_on_the_site(browser: Browser, site: str) -> None:
     context = browser.new_context()
-    tab = context.new_page()
-    tab.goto(f"{site}book/notation.html")
-    tab.locator(".search-button__button:visible").first.click()
-    tab.locator("#pst-search-dialog input[name=q]").fill(words)
-    tab.keyboard.press("Enter")
-    tab.wait_for_url("**/search.html?**")
-    tab.locator("#search-results li a").first.wait_for()
-    tab.get_by_text("Search finished").wait_for()
-    links = tab.locator("#search-results li a").evaluate_all(
-        "(links) => links.map((link) => link.href)"
-    )
-    assert any(link.startswith(site + page) for link in links)
-
-    tab.locator(f'#search-results li a[href^="{page}"]').first.click()
-    tab.wait_for_url(f"**/{page}*")
+    page = context.new_page()
+    page.goto(f"{site}book/notation.html")
+    page.locator(".search-button__button:visible").first.click()
+    page.locator("#pst-search-dialog input[name=q]").fill("softplus")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?**")
+    assert any(f"{site}book/04-" in link for link in results(page))
+    page.locator("#search-results p.context").first.wait_for()
+    page.locator('#search-results li a[href^="book/04-"]').first.click()
+    expect(page.locator("article")).to_contain_text("softplus")
     context.close()
 
 
-def test_previous_and_next_follow_the_contents(browser: Browser, site: str) -> None:
-    context = browser.new_context()
-    tab = context.new_page()
-    tab.goto(f"{site}{ORDER[0]}.html")
-    assert tab.locator(".prev-next-area .left-prev").count() == 0
-    for before, page in pairwise(ORDER):
-        tab.locator(".prev-next-area .right-next").click()
-        tab.wait_for_url(f"{site}{page}.html")
-        back = tab.locator(".prev-next-area .left-prev")
-        assert back.evaluate("(link) => link.href") == f"{site}{before}.html"
-    assert tab.locator(".prev-next-area .right-next").count() == 0
+def test_everything_works_from_a_disk(browser: Browser, html: Path) -> None:
+    """With the network cut: each page, its figures, its explorers, and the search."""
+    context = browser.new_context(offline=True)
+    page, wrong = context.new_page(), []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("requestfailed", lambda request: wrong.append(f"failed: {request.url}"))
+    page.on("console", lambda said: said.type == "error" and wrong.append(said.text))
+    with_explorers = {name for name, _, _ in placed()}
+    for path in html.rglob("*.html"):
+        name = path.relative_to(html).as_posix()
+        if name.startswith(("_static", "404")):
+            continue
+        page.goto(path.as_uri(), wait_until="load")
+        if name == "index.html":  # it leads to the first page
+            page.wait_for_url("**/book/index.html")
+        page.evaluate(
+            "Promise.all([...document.images].map("
+            "i => { i.loading = 'eager'; return i.decode(); }))"
+        )
+        if name in with_explorers:
+            page.locator("section.explorer").last.scroll_into_view_if_needed()
+            page.locator(".explorer-ready").last.wait_for()
+        if page.locator("math").count():
+            font = "document.fonts.check('16px \"STIX Two Math\"', '\u2211')"
+            assert page.evaluate(font), name
+        assert not wrong, name
+    page.goto(f"{(html / 'search.html').as_uri()}?q=softplus")
+    assert any("book/04-" in link for link in results(page))
+    page.locator("#search-results li a").first.click()
+    expect(page.locator("article")).to_contain_text("softplus")
+    assert not wrong
     context.close()

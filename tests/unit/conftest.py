@@ -16,7 +16,7 @@ torch.set_num_threads(1)
 settings.register_profile("unit", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("unit")
 
-# For `make mutants`, where any red is enough: fewer examples, and no search for a
+# For `mutmut run`, where any red is enough: fewer examples, and no search for a
 # simpler one.
 first_found = [Phase.explicit, Phase.generate]
 settings.register_profile(

@@ -1,8 +1,9 @@
 """The original post's four printed tables, walked again; and how much sooner we arrive.
 
 The post fixed no seed, but its paths depend on the data only through n, the mean and
-the covariance, which it printed. `tests/reference/` holds its tables, and here are data
-with those statistics, its starts, and its optimizer: Adam with a learning rate of 0.01.
+the covariance, which it printed. `book/data/original-post` holds its tables, and here
+are data with those statistics, its starts, and its optimizer: Adam with a learning rate
+of 0.01.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from mle_helpers import (
 
 from .samples import correlated, float64, normals
 
-TABLES = Path(__file__).parents[1] / "reference"
+TABLES = Path(__file__).parents[2] / "book/data/original-post"
 # The post printed its statistics to four digits: a mean may be 5e-5 off, and a location
 # with it, and a loss, through its slope in the mean, by 2.5e-5 of itself.
 STATISTIC, LOSS = 5e-5, 2.5e-5

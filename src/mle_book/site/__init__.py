@@ -8,28 +8,18 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 from mle_book.site import (
-    accessible,
-    build,
-    buttons,
-    edition,
+    contents,
+    downloads,
     exercises,
     explorers,
-    finding,
-    icons,
-    images,
-    lean,
+    figures,
+    head,
     maths,
-    numbers,
-    offline,
-    styles,
-    times,
+    tables,
+    weight,
 )
 
-# The last three look at what the others have made, each at what the one before left.
-PARTS = (
-    *(accessible, build, buttons, edition, exercises, explorers, finding),
-    *(images, maths, numbers, offline, times, lean, styles, icons),
-)
+PARTS = contents, downloads, exercises, explorers, figures, head, maths, tables, weight
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

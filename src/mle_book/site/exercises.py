@@ -20,8 +20,8 @@ from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
 from mle_book import editions
-from mle_book.site.times import EXERCISES
 
+EXERCISES = "book/exercises/"
 FOLDED = {"solution": "the solution", "check": "the checks"}
 
 

@@ -6,7 +6,7 @@ cell,
 
     "explorer": {"name": "density", "data": {"sample": "data"}, "values": {...}}
 
-name it, and what of the chapter it works on: `mle_book.explorers` stores that. They may
+name it, and what of the chapter it works on: `make execute` stores that. They may
 also tell from where controls `"start"`, by name. Everything a page needs is in the page
 or loaded from the site, so that it opens from a disk, too.
 """
@@ -20,13 +20,13 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-from mle_book.repository import ROOT
+from mle_book.publish import ROOT
 
 FOLDER = ROOT / "book/_assets/explorers"
 
 
 def setup(app: Sphinx) -> None:
-    """Add the explorers to the pages; `lean` leaves the files out of the others."""
+    """Add the explorers to the pages; `weight` leaves the files out of others."""
     app.add_js_file("explorers/explorers.js")
     app.add_css_file("explorers/explorers.css")
     app.connect("doctree-read", add_explorers)

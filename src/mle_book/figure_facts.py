@@ -1,0 +1,248 @@
+"""What is drawn in a figure, as numbers and words, so that a test can compare it.
+
+nbval does not compare images, and the bytes of a PNG differ between machines. So each
+figure that a kernel displays, when a chapter is run or tested, brings its facts along:
+its size, and for each of its axes the labels, limits and scales, and every artist with
+its style and points. `make execute` keeps them in `figures/NAME.json` beside the
+notebook, each under the fingerprint of its PNG; `differences` compares two.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import Collection, PathCollection
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.spines import Spine
+from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter
+from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:  # a kernel has no need of it
+    from nbformat import NotebookNode
+
+Facts = dict[str, Any]
+
+KEY = "mle-normal.figure"  # of the metadata in which a kernel hands the facts over
+
+# Positions are stored in units of the axes, 0 to 1. Platforms agree on them far better
+# than this; a tenth of a standard deviation is about ten times as much on a page.
+TOLERANCE = 2e-3
+
+ROUNDING = 1e-9  # of other numbers: platforms differ in the last digits of a sum
+
+MISSING = -99.0  # stands for NaN and the infinite
+
+STARTUP = """
+from matplotlib.figure import Figure
+from mle_book.figure_facts import KEY, describe
+
+get_ipython().display_formatter.mimebundle_formatter.for_type(
+    Figure, lambda figure, **_: ({}, {KEY: describe(figure)})
+)
+"""
+
+
+@contextmanager
+def described_figures() -> Iterator[None]:
+    """Make each kernel started inside the block describe the figures that it shows.
+
+    The kernels get an IPython profile and a backend of their own, so a reader's own
+    settings cannot change what a chapter gives either.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        startup = Path(folder, "profile_default", "startup", "describe_figures.py")
+        startup.parent.mkdir(parents=True)
+        startup.write_text(STARTUP)
+        inline = "module://matplotlib_inline.backend_inline"
+        with patch.dict(os.environ, IPYTHONDIR=folder, MPLBACKEND=inline):
+            yield
+
+
+# --- In a notebook, and beside it -----------------------------------------------------
+
+
+def pictures(cell: NotebookNode) -> list[NotebookNode]:
+    """Return the outputs of `cell` that are figures."""
+    return [o for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
+
+
+def fingerprint(picture: NotebookNode) -> str:
+    """Return what ties the facts of a figure to its PNG."""
+    return hashlib.sha256(b64decode(picture.data["image/png"])).hexdigest()[:16]
+
+
+def file_of(path: Path) -> Path:
+    """Return where the facts of the figures in the notebook at `path` are."""
+    return path.parent / "figures" / f"{path.stem}.json"
+
+
+def load(path: Path) -> dict[str, Facts]:
+    """Return the facts of the figures in the notebook at `path`."""
+    file = file_of(path)
+    return json.loads(file.read_text("utf-8")) if file.exists() else {}
+
+
+def stored(cell: NotebookNode, facts: dict[str, Facts]) -> list[Facts]:
+    """Return the facts of each figure in a cell as it is on disk."""
+    return [facts.get(fingerprint(picture), {}) for picture in pictures(cell)]
+
+
+# --- What a figure shows --------------------------------------------------------------
+
+
+def describe(figure: Figure) -> dict[str, Any]:
+    """Return what `figure` shows, in plain values."""
+    figure.draw_without_rendering()  # settles the limits
+    return {
+        "size": [round(float(side), 2) for side in figure.get_size_inches()],
+        "words": _words([*figure.texts, figure._suptitle]),
+        "axes": [_describe_axes(ax) for ax in figure.axes],
+    }
+
+
+def _describe_axes(ax: Axes) -> dict[str, Any]:
+    legend = ax.get_legend()
+    artists = [a for a in ax.get_children() if a.get_visible() and a is not ax.patch]
+    artists = [a for a in artists if not isinstance(a, Spine)]
+    texts = [a for a in artists if isinstance(a, Text)]
+    formatters = [axis.get_major_formatter() for axis in (ax.xaxis, ax.yaxis)]
+    ticks = [f.seq for f in formatters if isinstance(f, FixedFormatter)]
+    return {
+        "words": _words([ax.xaxis.label, ax.yaxis.label, *texts]),
+        "legend": _words(legend.get_texts()) if legend else [],
+        "tick labels": [str(label) for labels in ticks for label in labels],
+        "scales": [ax.get_xscale(), ax.get_yscale()],
+        "aspect": str(ax.get_aspect()),
+        "x limits": _numbers(ax.get_xlim(), ax.get_xscale() == "log"),
+        "y limits": _numbers(ax.get_ylim(), ax.get_yscale() == "log"),
+        "artists": [d for a in artists if (d := _describe_artist(a, ax)) is not None],
+    }
+
+
+def _describe_artist(artist: Artist, ax: Axes) -> dict[str, Any] | None:
+    """Return kind, style and points of what draws data; nothing for the rest."""
+    if isinstance(artist, Line2D):
+        kind, style = "line", [to_hex(artist.get_color()), artist.get_linestyle()]
+        style += [str(artist.get_marker()), artist.get_linewidth()]
+        shapes = [artist.get_transform().transform(artist.get_xydata())]
+    elif isinstance(artist, Patch):
+        kind, style = "patch", [to_hex(artist.get_facecolor(), keep_alpha=True)]
+        style += [to_hex(artist.get_edgecolor()), artist.get_linestyle()]
+        shapes = [artist.get_transform().transform_path(artist.get_path()).vertices]
+    elif isinstance(artist, PathCollection):  # a scatter
+        kind, style = "markers", [f"{size:.4g}" for size in artist.get_sizes()[:20]]
+        offsets = np.ma.filled(artist.get_offsets(), np.nan)
+        shapes = [artist.get_offset_transform().transform(offsets)]
+    elif isinstance(artist, Collection):
+        kind, style = "shapes", [f"{width:.4g}" for width in artist.get_linewidths()]
+        paths = [artist.get_transform().transform_path(p) for p in artist.get_paths()]
+        shapes = [path.vertices for path in paths]
+    elif isinstance(artist, AxesImage):
+        kind, style = "image", [artist.origin]
+        corners = np.reshape(artist.get_extent(), (2, 2), order="F")
+        shapes = [ax.transData.transform(corners)]
+    else:
+        return None
+    to_axes = ax.transAxes.inverted()
+    points = [_points(to_axes.transform(shape)) for shape in shapes if len(shape)]
+    return {"kind": kind, "style": style, "points": points, **_colours(artist)}
+
+
+def _colours(artist: Artist) -> dict[str, Any]:
+    """Return the values that colours stand for, or the colours themselves."""
+    if not isinstance(artist, ScalarMappable):
+        return {}
+    if artist.get_array() is None:
+        faces, edges = artist.get_facecolor()[:20], artist.get_edgecolor()[:20]
+        return {"colours": [to_hex(c, keep_alpha=True) for c in (*faces, *edges)]}
+    values = np.ma.filled(artist.get_array().astype(float), np.nan)
+    return {
+        "values": _numbers(values),
+        "map": artist.get_cmap().name,
+        "range": _numbers(artist.get_clim()),
+    }
+
+
+def _words(texts: list[Text | None]) -> list[str]:
+    return [text.get_text() for text in texts if text is not None and text.get_text()]
+
+
+def _points(points: np.ndarray) -> dict[str, Any]:
+    """Return the points of a line or an outline, in units of the axes."""
+    return {**_numbers(np.clip(points, -99, 99)), "span": 1.0}
+
+
+def _numbers(array: ArrayLike, log: bool = False) -> dict[str, Any]:
+    """Return how many rows there are, up to 41 of them, their mean and their spread."""
+    rows = np.asarray(array, dtype=float)
+    rows = (np.log10(rows) if log else rows).reshape(len(rows), -1)
+    rows = np.where(np.abs(rows) < 1e99, rows, MISSING)  # contours end at 1e250
+    span = float(rows.max() - rows.min()) or 1.0
+    some = rows[np.linspace(0, len(rows) - 1, min(len(rows), 41)).astype(int), :8]
+    numbers = [rows.mean(axis=0)[:8], rows.std(axis=0)[:8], some.ravel()]
+    digits = 5 - math.ceil(math.log10(span))
+    rounded = [round(float(number), digits) for number in np.concatenate(numbers)]
+    return {"rows": len(rows), "numbers": rounded, "span": float(f"{span:.3g}")}
+
+
+# --- How two differ ------------------------------------------------------------------
+
+
+def differences(stored: object, new: object, where: str = "figure") -> list[str]:
+    """Return what differs between two descriptions, a line each; empty if nothing."""
+    if (
+        isinstance(stored, dict)
+        and isinstance(new, dict)
+        and stored.keys() == new.keys()
+    ):
+        if "span" in stored:
+            return _number_differences(stored, new, where)
+        pairs = [(f"{where}, {key}", stored[key], new[key]) for key in stored]
+    elif isinstance(stored, list) and isinstance(new, list) and len(stored) == len(new):
+        pairs = [
+            (f"{where} {i}", a, b)
+            for i, (a, b) in enumerate(zip(stored, new, strict=True))
+        ]
+    elif isinstance(stored, list) and isinstance(new, list):
+        return [f"{where}: stored {len(stored)} of them, now {len(new)}"]
+    elif isinstance(stored, float) and isinstance(new, float):
+        same = math.isclose(stored, new, rel_tol=ROUNDING, abs_tol=ROUNDING)
+        return [] if same else [f"{where}: stored {stored}, now {new}"]
+    else:
+        return [] if stored == new else [f"{where}: stored {stored!r}, now {new!r}"]
+    return [line for name, a, b in pairs for line in differences(a, b, name)]
+
+
+def _number_differences(
+    stored: dict[str, Any], new: dict[str, Any], where: str
+) -> list[str]:
+    if stored["rows"] != new["rows"]:
+        return [f"{where}: stored {stored['rows']} points, now {new['rows']}"]
+    gaps = np.abs(np.subtract(stored["numbers"], new["numbers"]))
+    if gaps.max() <= TOLERANCE * stored["span"]:
+        return []
+    worst = int(gaps.argmax())
+    was, now = stored["numbers"][worst], new["numbers"][worst]
+    return [
+        f"{where}: {(gaps > TOLERANCE * stored['span']).sum()} numbers moved, the "
+        f"furthest from {was} to {now}"
+    ]

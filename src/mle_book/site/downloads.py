@@ -1,0 +1,122 @@
+"""What a reader takes away: notebooks, the files of an edition, and how to cite it.
+
+A page that comes from a notebook offers it to run alone, an exercise as the copy for
+students: as a download, which the site holds, and opened in Colab and Binder, from the
+branch where the repository publishes the same file. What needs a repository is left out
+where none is known.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.errors import ExtensionError
+
+from mle_book import publish
+from mle_book.editions import hand_out
+from mle_book.notebooks import NotebookError
+from mle_book.publish import GITHUB, LATEST, ROOT
+
+FOLDER = "notebooks"  # of the site
+PROVIDERS = ("github", "gitlab")  # whose repositories the theme can link to
+SHOWN = ("torch", "numpy", "pandas", "matplotlib", "seaborn")
+
+
+def setup(app: Sphinx) -> None:
+    """Add texts and buttons to the pages, and the notebooks to the site."""
+    app.connect("config-inited", prepare)
+    app.connect("html-page-context", add_buttons)
+    app.connect("build-finished", write_notebooks)
+
+
+def prepare(app: Sphinx, config: Config) -> None:
+    """Offer `{{ edition }}` and `{{ build }}` to pages; tell the theme the address."""
+    texts = {"edition": edition(), "build": build()}
+    config.myst_substitutions = {**(config.myst_substitutions or {}), **texts}
+    found = publish.repository()
+    options = config.html_theme_options
+    options["repository_url"] = found.address if found else ""
+    options["use_repository_button"] = bool(found) and any(
+        provider in found.server for provider in PROVIDERS
+    )
+    if found is None or found.server != GITHUB:
+        # Printed, for Sphinx shows nothing but warnings here, which `-W` makes errors.
+        where = found.address if found else "no repository is known"
+        print(f"Not on GitHub ({where}): no Colab and Binder buttons", file=sys.stderr)
+
+
+def edition() -> str:
+    """Return how to get the files of this edition, and how to cite it, in Markdown."""
+    this, found = publish.edition(), publish.repository()
+    cited = f"**To cite** it: {publish.cite(this, publish.site())}"
+    if found is None or found.server != GITHUB:
+        return cited
+    releases = f"{found.address}/releases"
+    if this.name == LATEST:
+        files = f"[the newest edition]({releases}/latest) as a PDF or an archive"
+    else:
+        file = f"{releases}/download/{this.name}/{this.file}"
+        files = f"this edition as a [PDF]({file}.pdf) or an [archive]({file}.zip)"
+    return (
+        f"**To read offline**, take {files}. The archive holds these pages, the "
+        "notebooks and the data: unpack it, and open `html/index.html`.\n\n" + cited
+    )
+
+
+def build() -> str:
+    """Return the commit that is built and the tested versions, in Markdown."""
+    lines = []
+    if commit := publish.git(ROOT, "rev-parse", "HEAD"):
+        found = publish.repository()
+        name = f"`{commit[:12]}`"
+        link = f"[{name}]({found.address}/commit/{commit})" if found else name
+        day = publish.git(ROOT, "log", "-1", "--format=%cs")
+        lines += [f"**Commit.** {link}, of {day}.", ""]
+    pinned = (ROOT / "requirements.lock").read_text("utf-8")
+    versions = dict(re.findall(r"^(\S+)==(\S+)$", pinned, re.M))
+    lines += ["| Package | Version |", "|---|---|"]
+    lines += [f"| {name} | {versions[name]} |" for name in SHOWN]
+    return "\n".join(lines)
+
+
+def add_buttons(
+    app: Sphinx,
+    page: str,
+    template: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> None:
+    """Give the template of a notebook's page its buttons."""
+    if page not in app.env.found_docs or not (path := notebook(app, page)):
+        return
+    published = f"{publish.edition_name()}/{path.name}"
+    found = publish.repository()
+    context["notebook_download"] = f"{FOLDER}/{path.name}"
+    context["notebook_colab"] = found and found.colab(published)
+    context["notebook_binder"] = found and found.binder(published)
+
+
+def write_notebooks(app: Sphinx, exception: Exception | None) -> None:
+    """Write the notebook of each page into the site, to run alone."""
+    if exception or app.builder.name != "html":
+        return
+    paths = [path for page in app.env.found_docs if (path := notebook(app, page))]
+    try:
+        if len({path.name for path in paths}) < len(paths):
+            raise NotebookError("two notebooks of the site have the same name")
+        for path in sorted(paths):
+            hand_out(path, Path(app.outdir, FOLDER), publish.site())
+    except NotebookError as error:
+        raise ExtensionError(str(error)) from error
+
+
+def notebook(app: Sphinx, page: str) -> Path | None:
+    """Return the notebook that a page comes from, None for one of Markdown."""
+    path = Path(app.env.doc2path(page))
+    return path if path.suffix == ".ipynb" else None

@@ -1,0 +1,58 @@
+"""Tables that pandas wrote say which of their cells are headers, and of what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bs4 import BeautifulSoup, Tag
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
+
+
+def setup(app: Sphinx) -> None:
+    """Mend the tables of each page."""
+    app.add_post_transform(MendTables)
+
+
+class MendTables(SphinxPostTransform):
+    """Give the cells of each table that pandas wrote the role that they have."""
+
+    default_priority = 500
+    formats = ("html",)
+
+    def run(self, **kwargs: Any) -> None:
+        """Rewrite the HTML in the outputs of the page."""
+        for node in self.document.findall(nodes.raw):
+            if 'class="dataframe"' in node.astext():
+                node.children = [nodes.Text(mend(node.astext()))]
+
+
+def mend(html: str) -> str:
+    """Return the HTML of a pandas table with its header cells marked as such."""
+    soup = BeautifulSoup(html, "html.parser")
+    for style in soup("style"):
+        style.decompose()  # the site has its own
+    for table in soup("table"):
+        table.attrs = {"class": "dataframe"}
+        first, *others = table.thead("tr")
+        first.attrs = {}
+        if len(others) == 1:
+            join(first, others[0])
+        for cell in table.thead("th"):
+            if cell.get_text(strip=True):
+                cell["scope"] = "col"
+            else:
+                cell.name = "td"
+        for cell in table.tbody("th"):
+            cell["scope"] = "row"
+    return str(soup)
+
+
+def join(columns: Tag, index: Tag) -> None:
+    """Write the name of the index, which has a row of its own, over its column."""
+    pairs = list(zip(columns("th"), index("th"), strict=True))
+    if all(not (above.string and below.string) for above, below in pairs):
+        for above, below in pairs:
+            above.string = above.string or below.string or ""
+        index.decompose()

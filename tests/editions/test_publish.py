@@ -1,0 +1,390 @@
+"""Where the book is published: addresses, editions, the archive, and the branches."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from mle_book import publish
+from mle_book.publish import GITHUB, ROOT, Edition, Repository
+
+ODD = Repository(GITHUB, "Some-One", "-my_book.v2.")
+CITATION = """\
+title: A Book
+authors: [{name: A Person}, {name: B Person}]
+version: 1.2.0
+date-released: 2027-01-15
+"""
+
+
+def git(folder: Path, *arguments: str) -> str:
+    if shutil.which("git") is None:
+        pytest.skip("no git here")
+    author = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+    command = ["git", "-C", str(folder), *author, *arguments]
+    done = subprocess.run(command, check=True, capture_output=True, encoding="utf-8")
+    return done.stdout
+
+
+def clone(root: Path, origin: str) -> None:
+    git(root, "init", "-q")
+    git(root, "remote", "add", "origin", origin)
+
+
+# --- Addresses ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://github.com/Some-One/-my_book.v2.",
+        "https://github.com/Some-One/-my_book.v2..git",
+        "https://github.com/Some-One/-my_book.v2./",
+        "https://www.GitHub.com/Some-One/%2Dmy_book.v2.",
+        "https://reader:pass@word@github.com/Some-One/-my_book.v2..git",
+        "http://github.com/Some-One/-my_book.v2.",
+        "git://github.com/Some-One/-my_book.v2..git",
+        "git@github.com:Some-One/-my_book.v2..git",
+        "git@github.com:/Some-One/-my_book.v2.",
+        "github.com:Some-One/-my_book.v2.",
+        "ssh://git@github.com/Some-One/-my_book.v2..git",
+        "ssh://git@ssh.github.com:443/Some-One/-my_book.v2..git",
+    ],
+)
+def test_what_git_calls_it(address: str) -> None:
+    assert publish.parse(address) == ODD
+
+
+@pytest.mark.parametrize(
+    ("address", "server", "owner"),
+    [
+        ("git@gitlab.com:a/b/book.git", "https://gitlab.com", "a/b"),
+        ("https://x:y@git.a.org:8443/a/book", "https://git.a.org:8443", "a"),
+        ("ssh://git@git.a.org:2222/a/book.git", "https://git.a.org", "a"),
+    ],
+)
+def test_elsewhere_than_github(address: str, server: str, owner: str) -> None:
+    found = publish.parse(address)
+    assert found == Repository(server, owner, "book")
+    assert found.address == f"{server}/{owner}/book"
+    assert found.pages is None
+    assert found.colab("latest/a.ipynb") is None
+    assert found.binder("latest/a.ipynb") is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("", "book", "a/b", "/srv/git/book.git", "../a/book", "file:///srv/a/book"),
+        *("C:\\git\\book", "C:/git/book", "work:a/book.git", "git@localhost:a/book"),
+        *("https://github.com", "https://github.com/a", "https://github.com/a/b/c"),
+        *("https://github.com//b", "https://github.com/a/..", "https://a.b:x/a/b"),
+        *("ftp://github.com/a/b", "https://[github.com/a/b"),
+    ],
+)
+def test_what_is_not_on_the_web(address: str) -> None:
+    assert publish.parse(address) is None
+
+
+def test_addresses() -> None:
+    assert ODD.address == "https://github.com/Some-One/-my_book.v2."
+    assert ODD.pages == "https://some-one.github.io/-my_book.v2./"
+    assert Repository(GITHUB, "A", "a.GitHub.io").pages == "https://a.github.io/"
+
+
+def test_odd_characters_are_quoted() -> None:
+    odd = Repository(GITHUB, "é", "a b#c?d%e")
+    assert odd.address == "https://github.com/%C3%A9/a%20b%23c%3Fd%25e"
+    assert publish.parse(odd.address) == odd
+    for address in (odd.pages, odd.colab("v1/ö.ipynb"), odd.binder("v1/ö.ipynb")):
+        assert "a%20b%23c%3Fd%25e" in address
+    assert odd.colab("v1/ö.ipynb").endswith("/blob/notebooks/v1/%C3%B6.ipynb")
+    assert odd.binder("v1/ö.ipynb").endswith("/notebooks?labpath=v1%2F%C3%B6.ipynb")
+
+
+def test_environment_goes_before_remote(tmp_path: Path) -> None:
+    assert publish.repository(tmp_path, {"GITHUB_REPOSITORY": ""}) is None
+    assert publish.site(tmp_path, {"SITE_URL": ""}) is None
+    clone(tmp_path, "git@github.com:remote/book.git")
+    assert publish.repository(tmp_path, {}).owner == "remote"
+    build = {"GITHUB_REPOSITORY": "Fork/book"}
+    found = publish.repository(tmp_path, build)
+    assert found.address == "https://github.com/Fork/book"
+    assert publish.site(tmp_path, build) == "https://fork.github.io/book/"
+    own = {**build, "SITE_URL": "https://a.b"}
+    assert publish.site(tmp_path, own) == "https://a.b/"
+    elsewhere = {**build, "GITHUB_SERVER_URL": "https://git.a.org"}
+    found = publish.repository(tmp_path, elsewhere)
+    assert found.address == "https://git.a.org/Fork/book"
+    with pytest.raises(ValueError, match="SITE_URL must be like"):
+        publish.site(tmp_path, {"SITE_URL": "x"})
+
+
+def test_folder_in_another_clone_is_not_it(tmp_path: Path) -> None:
+    """As when a downloaded archive is unpacked inside a repository."""
+    clone(tmp_path, "https://github.com/other/thing")
+    inner = tmp_path / "book"
+    inner.mkdir()
+    assert publish.repository(inner, {}) is None
+    assert publish.edition(inner, {}) == Edition("latest")
+
+
+def test_no_git_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".git").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert publish.repository(tmp_path, {}) is None
+
+
+# --- Editions -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environment", "name"),
+    [
+        ({}, "latest"),
+        ({"EDITION": "v1.2.0"}, "v1.2.0"),
+        ({"GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "v2"}, "v2"),
+        ({"GITHUB_REF_TYPE": "branch", "GITHUB_REF_NAME": "main"}, "latest"),
+    ],
+)
+def test_name_of_an_edition(environment: dict[str, str], name: str) -> None:
+    assert publish.edition_name(environment) == name
+    place = "" if name == "latest" else f"editions/{name}/"
+    home = {**environment, "SITE_URL": "https://a.b/c"}
+    assert publish.site(environment=home) == f"https://a.b/c/{place}"
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", ".hidden", "a b", "é"])
+def test_an_edition_is_a_folder_name(name: str) -> None:
+    with pytest.raises(ValueError, match=r"like v1\.2\.0, not"):
+        publish.edition_name({"EDITION": name})
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone of one commit that says which version it is."""
+    for name in ("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"):
+        monkeypatch.setenv(name, "2027-01-20T23:30:00+0900")
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "CITATION.cff").write_text(CITATION)
+    (root / "pyproject.toml").write_text('[project]\nversion = "1.2.0"\n')
+    clone(root, "https://github.com/a/b")
+    git(root, "add", "--all")
+    git(root, "commit", "-qm", "x")
+    git(root, "tag", "v1.1.0")
+    return root
+
+
+def test_label_and_citation(root: Path) -> None:
+    this = publish.edition(root, {"EDITION": "v1.2.0"})
+    assert this == Edition("v1.2.0", "2027-01-15")
+    assert this.label == "Edition v1.2.0, 2027-01-15"
+    entry = "A Person and B Person (2027). *A Book*, edition v1.2.0, 2027-01-15."
+    assert publish.cite(this, None, root) == entry
+    assert publish.cite(this, "https://a.b/", root) == f"{entry} <https://a.b/>"
+    latest = publish.edition(root, {})
+    assert (latest.name, latest.date) == ("latest", "2027-01-20")
+    assert latest.label == f"Latest, between editions, {latest.commit}, 2027-01-20"
+    assert len(latest.commit) >= 7
+    (root / "CITATION.cff").write_text(CITATION + "\n")
+    assert publish.edition(root, {}).commit == f"{latest.commit}-dirty"
+
+
+@pytest.mark.parametrize(
+    ("tag", "day", "messages"),
+    [
+        ("v1.2.0", "2027-01-16", []),
+        ("v1.3.0", "2027-01-15", ["pyproject.toml has", "CITATION.cff has version"]),
+        ("v1.2.0", "2027-01-20", ["date-released 2027-01-15, but the commit is of"]),
+    ],
+)
+def test_what_keeps_a_tag_from_release(
+    root: Path, tag: str, day: str, messages: list[str]
+) -> None:
+    found = [*publish.faults(tag, day, root)]
+    assert len(found) == len(messages)
+    assert all(part in fault for part, fault in zip(messages, found, strict=True))
+
+
+def test_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert publish.main([]) == 2
+    assert publish.main(["check", "v0.0.0"]) == 1
+    assert "but the tag is v0.0.0" in capsys.readouterr().err
+    cited = publish.citation_file()
+    day = str(cited["date-released"])
+    assert [*publish.faults(f"v{cited['version']}", day)] == []
+
+
+# --- The archive ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Path:
+    """A folder with something of everything that is built."""
+    names = (
+        *("html/index.html", "html/404.html", "html/book/1.html", "html/.buildinfo"),
+        *("html/notebooks/1.ipynb", "mle-normal-v1.2.0.pdf"),
+    )
+    for name in names:
+        path = tmp_path / "build" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return tmp_path / "build"
+
+
+def test_archive_holds_all(build: Path) -> None:
+    this = Edition("v1.2.0", "2027-01-15")
+    path = publish.pack(this, build)
+    assert path == build / "mle-normal-v1.2.0.zip"
+    with zipfile.ZipFile(path) as archive:
+        names = {name for name in archive.namelist() if not name.endswith("/")}
+        readme = archive.read("mle-normal-v1.2.0/README.txt").decode()
+    data = [p.relative_to(ROOT / "book") for p in (ROOT / "book/data").rglob("*.*")]
+    assert names == {
+        f"mle-normal-v1.2.0/{name}"
+        for name in (
+            *("html/index.html", "html/book/1.html", "html/notebooks/1.ipynb"),
+            *("notebooks/1.ipynb", *(f"notebooks/{p.as_posix()}" for p in data)),
+            *("mle-normal-v1.2.0.pdf", "LICENSE", "LICENSE-text", "CITATION.cff"),
+            "README.txt",
+        )
+    }
+    for said in ("Edition v1.2.0, 2027-01-15", "open html/index.html", this.file):
+        assert said in readme
+    (build / "mle-normal-v1.2.0.pdf").unlink()
+    with pytest.raises(FileNotFoundError, match=r"mle-normal-v1\.2\.0\.pdf"):
+        publish.pack(this, build)
+
+
+# --- The branches ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone of a repository that has published nothing yet."""
+    if os.name == "nt":
+        pytest.skip("not run: GitHub publishes from Linux")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    folder = tmp_path / "clone"
+    git(tmp_path, "init", "--quiet", "--bare", "origin")
+    folder.mkdir()
+    clone(folder, str(tmp_path / "origin"))
+    for name in (".ci", "binder"):
+        shutil.copytree(ROOT / name, folder / name)
+    return folder
+
+
+def site(folder: Path, said: str, edition: str = "Latest", *more: str) -> Path:
+    """Make anew a site of two pages and a notebook, in a folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in ("book", "notebooks", "_static"):
+        (folder / name).mkdir(parents=True)
+    (folder / "index.html").write_text(f"<title>The Book</title>\n{said}")
+    (folder / "book/index.html").write_text(f"<p><a>Edition {edition}</a>{said}")
+    for name in ("notebooks/1.ipynb", "_static/a.css", *more):
+        (folder / name).write_text(said)
+    return folder
+
+
+def published(sources: Path, branch: str) -> dict[str, str]:
+    """Return the files of a branch, without the two that are always the same."""
+    origin = sources.parent / "origin"
+    names = git(origin, "ls-tree", "-r", "--name-only", branch).split()
+    files = {name: git(origin, "show", f"{branch}:{name}") for name in names}
+    for name in (".nojekyll", "README.md", "environment.yml"):
+        files.pop(name, None)
+    return files
+
+
+def push(sources: Path, folder: Path, edition: str) -> str:
+    command = [str(sources / ".ci/publish"), str(folder), edition]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_latest_is_at_the_root_and_editions_beside_it(
+    sources: Path, tmp_path: Path
+) -> None:
+    built = tmp_path / "built"
+    push(sources, site(built, "1.9", "v1.9.0, 2027-01-15"), "v1.9.0")
+    push(sources, site(built, "old", "x", "book/gone.html"), "latest")
+    frozen = published(sources, "gh-pages")
+    push(sources, site(built, "1.10", "v1.10.0, 2027-02-15"), "v1.10.0")
+    push(sources, site(built, "new"), "latest")
+    found = published(sources, "gh-pages")
+    assert {name: text.split()[-1] for name, text in found.items()} == {
+        **{
+            f"{place}{name}": f"{start}{said}"
+            for place, said in (
+                ("", "new"),
+                ("editions/v1.9.0/", "1.9"),
+                ("editions/v1.10.0/", "1.10"),
+            )
+            for name, start in (
+                ("index.html", ""),
+                ("_static/a.css", ""),
+                ("notebooks/1.ipynb", ""),
+            )
+        },
+        "book/index.html": "Latest</a>new",
+        "editions/v1.9.0/book/index.html": "2027-01-15</a>1.9",
+        "editions/v1.10.0/book/index.html": "2027-02-15</a>1.10",
+        "editions/index.html": "</html>",
+    }
+    assert frozen["editions/v1.9.0/index.html"] == found["editions/v1.9.0/index.html"]
+    listed = found["editions/index.html"]
+    assert listed.index("v1.10.0/") < listed.index("v1.9.0/")
+    for said in ("Edition v1.10.0, 2027-02-15", "<cite>The Book</cite>", 'href="../"'):
+        assert said in listed
+    names = git(tmp_path / "origin", "ls-tree", "--name-only", "gh-pages").split()
+    assert ".nojekyll" in names
+    assert published(sources, "notebooks") == {
+        "latest/1.ipynb": "new",
+        "v1.9.0/1.ipynb": "1.9",
+        "v1.10.0/1.ipynb": "1.10",
+    }
+    environment = git(tmp_path / "origin", "show", "notebooks:environment.yml")
+    assert environment == (ROOT / "binder/environment.yml").read_text("utf-8")
+
+
+def test_domain_stays_and_the_same_again_is_no_commit(
+    sources: Path, tmp_path: Path
+) -> None:
+    built, origin = site(tmp_path / "built", "x"), tmp_path / "origin"
+    push(sources, built, "latest")
+    git(tmp_path, "clone", "-q", "-b", "gh-pages", str(origin), "pages")
+    (tmp_path / "pages/CNAME").write_text("a.org")  # as GitHub does for a domain
+    git(tmp_path / "pages", "add", "CNAME")
+    git(tmp_path / "pages", "commit", "-qm", "x")
+    git(tmp_path / "pages", "push", "-q")
+    assert "gh-pages holds latest already" in push(sources, built, "latest")
+    assert git(origin, "rev-list", "--count", "gh-pages") == "2\n"
+    push(sources, site(built, "y"), "latest")
+    assert published(sources, "gh-pages")["CNAME"] == "a.org"
+
+
+def test_publishing_tries_again(sources: Path, tmp_path: Path) -> None:
+    """As when another run pushed in the meantime."""
+    hook = tmp_path / "origin/hooks/pre-receive"
+    hook.write_text(f"#!/bin/sh\n! mkdir '{tmp_path}/once' 2>&-\n", encoding="utf-8")
+    hook.chmod(0o755)
+    push(sources, site(tmp_path / "built", "x"), "latest")
+    assert (tmp_path / "once").is_dir()
+    assert "index.html" in published(sources, "gh-pages")
+
+
+def test_what_is_no_site_is_not_published(sources: Path, tmp_path: Path) -> None:
+    built = site(tmp_path / "built", "x")
+    (built / "notebooks/1.ipynb").unlink()
+    for folder in (tmp_path, built):
+        with pytest.raises(AssertionError):
+            push(sources, folder, "latest")
+    assert git(tmp_path / "origin", "branch", "--list") == ""

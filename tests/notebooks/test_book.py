@@ -1,0 +1,316 @@
+"""Hold the pages of the book as they are to every rule; `make check` runs this.
+
+`PAGE` in the environment narrows it to the notebook of that name.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+from base64 import b64decode
+from dataclasses import replace
+from decimal import Decimal
+from itertools import combinations
+from pathlib import Path
+
+import matplotlib
+import nbformat
+import pytest
+from matplotlib.colors import to_hex
+from nbformat import NotebookNode, v4
+
+from mle_book import figure_facts, notebooks
+from mle_book.notebooks import ROOT
+from mle_book.run import normalise
+from mle_helpers import LOOKS
+
+from . import formulas, hygiene, links, prose
+from .links import Page
+from .pages import CHAPTERS, NOTEBOOKS, TEXTS, facts, load
+
+OUTSIDE = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+ONE = os.environ.get("PAGE", "")  # its stem
+
+
+def each(paths: list[Path]) -> pytest.MarkDecorator:
+    """Run a test on each of `paths`, or on the one that is asked for."""
+    asked = [path for path in paths if ONE in ("", path.stem)]
+    return pytest.mark.parametrize("path", asked, ids=lambda path: path.stem)
+
+
+def assert_clean(messages: list[str]) -> None:
+    """Fail with the messages alone, without the notebook that led to them."""
+    if messages:
+        pytest.fail("\n".join(messages), pytrace=False)
+
+
+def page(path: Path) -> Page:
+    """Return a page as `links` reads it."""
+    if path.suffix == ".ipynb":
+        return links.as_page(path.relative_to(ROOT), load(path))
+    return links.read(ROOT, path.relative_to(ROOT))
+
+
+# --- Form -----------------------------------------------------------------------------
+
+
+def test_there_are_chapters() -> None:
+    """Without this, an empty book would pass. Links say the number in the name."""
+    assert notebooks.chapters()
+    assert ONE in ("", *(path.stem for path in NOTEBOOKS + TEXTS)), f"no page {ONE}"
+    for number, path in enumerate(notebooks.chapters(), start=1):
+        assert path.name.startswith(f"{number:02}-")
+
+
+def unlisted(root: Path) -> list[str]:
+    """Return the pages in `book` that `_toc.yml` lacks, and the entries without one."""
+    contents = (root / "_toc.yml").read_text(encoding="utf-8")
+    names = re.findall(r"^[ -]*(?:root|file): *(\S+)", contents, re.M)
+    pages = [p for kind in ("ipynb", "md") for p in root.glob(f"book/**/[!.]*.{kind}")]
+    pages = [p.relative_to(root) for p in pages if p.parent.name[0] != "."]
+    pages = [p for p in pages if p.name != "README.md"]  # of a folder
+    found = {page.with_suffix("").as_posix() for page in pages}
+    return [f"{each}: not in _toc.yml" for each in sorted(found - {*names})] + [
+        f"{each}: in _toc.yml, but no such page" for each in names if each not in found
+    ]
+
+
+def test_contents_list_every_page(tmp_path: Path) -> None:
+    assert_clean(unlisted(ROOT))
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book/01-a.ipynb").touch()
+    contents = tmp_path / "_toc.yml"
+    contents.write_text("root: book/index\nparts:\n  - chapters:\n")
+    assert unlisted(tmp_path) == [
+        "book/01-a: not in _toc.yml",
+        "book/index: in _toc.yml, but no such page",
+    ]
+
+
+@each(NOTEBOOKS)
+@pytest.mark.parametrize("rule", hygiene.NOTEBOOK, ids=lambda rule: rule.__name__)
+def test_notebook(path: Path, rule: hygiene.Rule) -> None:
+    assert_clean(rule(load(path)))
+
+
+@each(CHAPTERS)
+@pytest.mark.parametrize("rule", hygiene.CHAPTER, ids=lambda rule: rule.__name__)
+def test_chapter(path: Path, rule: hygiene.Rule) -> None:
+    assert_clean(rule(load(path)))
+
+
+@pytest.mark.parametrize("rule", hygiene.BOOK, ids=lambda rule: rule.__name__)
+def test_chapters_together(rule: hygiene.Rule) -> None:
+    assert_clean(rule({path.stem: load(path) for path in CHAPTERS}))
+
+
+@each(NOTEBOOKS)
+def test_written_as_execute_writes_it(path: Path) -> None:
+    notebook = copy.deepcopy(load(path))
+    normalise(notebook)
+    text = nbformat.writes(notebook) + "\n"
+    assert path.read_text(encoding="utf-8") == text, "run make execute"
+
+
+# --- Figures --------------------------------------------------------------------------
+
+
+def undescribed(notebook: NotebookNode, known: dict) -> list[str]:
+    """Return the figures without facts, and the facts without a figure."""
+    shown = {
+        figure_facts.fingerprint(picture): f"cell {n}: not the figure described"
+        for n, cell in hygiene.cells(notebook, "code")
+        for picture in figure_facts.pictures(cell)
+    }
+    found = [said for key, said in shown.items() if not known.get(key)]
+    found += [f"{key}: described, but no figure" for key in known.keys() - shown.keys()]
+    return [f"{each}; wanted: make execute" for each in found]
+
+
+@each(NOTEBOOKS)
+def test_figures_are_those_described(path: Path) -> None:
+    assert_clean(undescribed(load(path), facts(path)))
+
+
+def test_another_figure_is_seen() -> None:
+    png = v4.new_output("display_data", {"image/png": "aGVsbG8="})
+    notebook = v4.new_notebook(cells=[v4.new_code_cell("", outputs=[png])])
+    assert undescribed(notebook, {figure_facts.fingerprint(png): {"axes": []}}) == []
+    one, two = undescribed(notebook, {"another": {"axes": []}})
+    assert one.startswith("cell 1: not the figure")
+    assert two.startswith("another: described, but no figure")
+
+
+# In bytes, as stored. The heaviest, clouds of a thousand points, take what they need.
+OF_FIGURE, OF_NOTEBOOK = 100_000, 320_000
+
+MEANT = {look["color"].lower() for look in LOOKS.values()}
+SCALE = {to_hex(matplotlib.colormaps["viridis"](n)) for n in range(256)}  # of numbers
+
+
+def neutral(colour: str) -> bool:
+    """Tell whether a colour is white or a grey lighter than that of the data."""
+    red, green, blue = (colour[start : start + 2] for start in (1, 3, 5))
+    return red == green == blue > LOOKS["data"]["color"][1:3]
+
+
+def wrong_colours(artist: dict) -> list[str]:
+    """Return the colours of an artist that mean nothing in this book."""
+    found = [str(word) for word in artist["style"]] + artist.get("colours", [])
+    colours = [word[:7] for word in found if re.match("#[0-9a-f]{6}", word)]
+    return [c for c in colours if c not in MEANT | SCALE and not neutral(c)]
+
+
+def alike(ax: dict) -> list[str]:
+    """Return the lines that only their colours tell apart: no dash, marker or width."""
+    styles = [artist["style"] for artist in ax["artists"] if artist["kind"] == "line"]
+    # Matplotlib has two names for no marker: "" and "None".
+    lines = {
+        (colour, dash, mark or "None", width) for colour, dash, mark, width in styles
+    }
+    return [
+        f"{one} and {other}"
+        for one, other in combinations(sorted(lines), 2)
+        if one[0] != other[0] and one[1:] == other[1:]
+    ]
+
+
+@each([path for path in NOTEBOOKS if path.parent.name == "book"])
+def test_a_colour_has_one_meaning_and_is_not_alone(path: Path) -> None:
+    axes = [ax for figure in facts(path).values() for ax in figure["axes"]]
+    assert_clean(
+        [each for ax in axes for a in ax["artists"] for each in wrong_colours(a)]
+    )
+    assert_clean([each for ax in axes for each in alike(ax)])
+
+
+def test_wrong_colours_are_seen() -> None:
+    assert wrong_colours({"style": ["#00ff00", "-"], "colours": ["#767676ff"]})
+    one, other = (["#000000", "-", "", 2.0], ["#0072b2", "-", "None", 2.0])
+    lines = [{"kind": "line", "style": style} for style in (one, other)]
+    assert alike({"artists": lines})
+    other[1] = "--"
+    assert not alike({"artists": lines})
+
+
+@each(NOTEBOOKS)
+def test_figures_keep_to_their_budget(path: Path) -> None:
+    pictures = [p for cell in load(path).cells for p in figure_facts.pictures(cell)]
+    sizes = [len(b64decode(picture.data["image/png"])) for picture in pictures]
+    assert 0 < max(sizes) <= OF_FIGURE
+    assert sum(sizes) <= OF_NOTEBOOK
+
+
+# --- Numbers --------------------------------------------------------------------------
+
+
+@each(CHAPTERS)
+def test_numbers(path: Path) -> None:
+    assert len(list(prose.numbers(load(path)))) > 20, "found hardly any number"
+    assert_clean(prose.faults(path.stem, load(path), facts(path)))
+
+
+@each(CHAPTERS)
+def test_changed_results_are_caught(path: Path) -> None:
+    """Nearly all: the others agree by chance with another number of their section.
+
+    A result is what stands in an output and not in the code. Its last digit goes up by
+    one, or its sign changes.
+    """
+    known = prose.sources(load(path), facts(path))
+    constants = [source for source in known if not source.printed]
+    numbers = prose.numbers(load(path))
+    results = [n for n in numbers if not prose.found(n, constants)]
+    changed = [replace(n, value=v) for n in results for v in changes(n.value)]
+    missed = [number for number in changed if prose.found(number, known)]
+    assert results
+    assert len(missed) <= 0.1 * len(changed), [(n.place, n.text) for n in missed]
+
+
+def changes(value: Decimal) -> list[Decimal]:
+    last = Decimal(1).scaleb(value.as_tuple().exponent)
+    return [value + last.copy_sign(value), -value]
+
+
+# --- Formulas -------------------------------------------------------------------------
+
+
+@each(NOTEBOOKS + TEXTS)
+def test_formulas(path: Path) -> None:
+    """They hold, and none that is displayed is passed over."""
+    assert_clean(formulas.faults(path.name, load(path)))
+    found = formulas.formulas(load(path))
+    cells = [c.source for c in load(path).cells if c.cell_type == "markdown"]
+    displayed = sum(source.count("$$") for source in cells)
+    assert 2 * sum(formula.displayed for formula in found) == displayed
+    assert path not in notebooks.chapters() or len(found) > 5
+
+
+@pytest.mark.parametrize("transform", ["softplus", "exp"])
+def test_each_transform_is_on_the_page(transform: str) -> None:
+    r"""Else the one could stand where the other should: both say what `\sigma` is."""
+    setting = {transform: formulas.SETTINGS[transform]}
+    found = [each.latex for path in CHAPTERS for each in formulas.formulas(load(path))]
+    definitions = [latex for latex in found if latex.startswith(r"\sigma =")]
+    assert any(not formulas.fault(each, setting) for each in definitions)
+
+
+# --- Links, sources, names ------------------------------------------------------------
+
+REFERENCES = page(ROOT / "book/references.md")
+
+
+@each([*NOTEBOOKS, *TEXTS, *OUTSIDE])
+def test_links(path: Path) -> None:
+    assert_clean(links.broken_links(page(path), ROOT))
+
+
+@each(NOTEBOOKS + [path for path in TEXTS if path.stem != "references"])
+def test_citations(path: Path) -> None:
+    assert_clean(links.wrong_citations(page(path), links.sources(REFERENCES)))
+
+
+@each(CHAPTERS)
+def test_list_of_references(path: Path) -> None:
+    assert list(links.citations(page(path)))
+    assert_clean(links.wrong_list(page(path)))
+
+
+def uncited(references: Page) -> set[str]:
+    """Return the sources that no page of the book cites."""
+    pages = map(page, NOTEBOOKS + TEXTS)
+    cited = {anchor for each in pages for _, _, anchor in links.citations(each)}
+    return links.sources(references).keys() - cited
+
+
+def test_every_source_is_cited() -> None:
+    assert uncited(REFERENCES) == set()
+    more = [*REFERENCES.parts, ("", "## Nobody (1066)\n\nA book.")]
+    assert uncited(replace(REFERENCES, parts=more)) == {"nobody-1066"}
+
+
+@each(NOTEBOOKS + TEXTS)
+def test_names(path: Path) -> None:
+    """A page of text speaks of the code of all chapters."""
+    speaks_of = [page(path)] if page(path).code else [*map(page, CHAPTERS)]
+    names = set().union(*map(links.code_names, speaks_of))
+    code = "\n".join(map(links.code_text, speaks_of))
+    assert_clean(links.unknown_names(page(path), names, code))
+
+
+@each(CHAPTERS)
+def test_misspelt_names_are_caught(path: Path) -> None:
+    """Nearly all: the others are the name of something else."""
+    names, code = links.code_names(page(path)), links.code_text(page(path))
+    spans = links.matches(page(path), links.SPAN, "(?!)")
+    plain = {match[0].strip("`") for _, match in spans}
+    plain = {span for span in plain if re.fullmatch(r"[\w.]{4,}", span)}
+    missed = [s for s in plain if not links.unknown_in(s[:-1] + "q", names, code)]
+    assert len(plain) >= 3
+    assert len(missed) <= 0.1 * len(plain), missed
+
+
+@each(TEXTS + OUTSIDE)
+def test_files_and_commands(path: Path) -> None:
+    assert_clean(links.unknown_files(page(path), ROOT))

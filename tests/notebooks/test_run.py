@@ -1,0 +1,154 @@
+"""`python -m mle_book.run`: same bytes twice, and nothing half-written."""
+
+from __future__ import annotations
+
+import io
+from base64 import b64decode
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import v4
+from PIL import Image
+
+from mle_book import figure_facts, run
+
+# The kernel's own sockets and subprocess warn, and pytest is told to raise on that.
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+# What Colab, VS Code and JupyterLab leave behind.
+EDITORS = {
+    "colab": {"provenance": []},
+    "vscode": {"languageId": "python"},
+    "editable": True,
+    "slideshow": {"slide_type": ""},
+    "ExecuteTime": {},
+    "widgets": {},
+}
+
+
+def write(path: Path, *sources: str) -> Path:
+    """Write a notebook of one code cell a source, as if by hand."""
+    cells = [v4.new_code_cell(source) for source in sources]
+    for cell in cells:
+        cell.metadata.update(EDITORS, tags=["raises-exception"])
+    cells[0].metadata.tags = []
+    nbformat.write(v4.new_notebook(cells=cells, metadata=EDITORS), path)
+    return path
+
+
+def test_second_run_changes_no_byte(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.ipynb",
+        "print(1, flush=True)\nprint(2)\n7",
+        "raise ValueError('no')",
+    )
+    assert run.main([str(path)]) == 0
+    first = path.read_bytes()
+    assert run.main([str(path)]) == 0
+    assert path.read_bytes() == first
+    assert first.endswith(b"}\n")
+
+    one, two = nbformat.reads(first.decode(), as_version=4).cells
+    assert [cell.execution_count for cell in (one, two)] == [1, 2]
+    assert [output.get("text") for output in one.outputs] == ["1\n2\n", None]
+    assert two.outputs[0].traceback == ["ValueError: no"]
+    assert two.metadata == {"tags": ["raises-exception"]}
+    notebook = nbformat.reads(first.decode(), as_version=4)
+    assert notebook.metadata.keys() == {"kernelspec", "language_info"}
+
+
+def test_explorer_is_given_its_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "a.ipynb", "import torch\nx = torch.tensor([1.0, 2.5])", "")
+    notebook = nbformat.read(path, as_version=4)
+    asked = {"x": "x", "top": "x.max()", "n": "len(x)"}
+    notebook.cells[0].metadata["explorer"] = {"name": "density", "data": asked}
+    nbformat.write(notebook, path)
+    assert run.main([str(path)]) == 0
+    first = nbformat.read(path, as_version=4).cells[0]
+    given = {"x": [1.0, 2.5], "top": 2.5, "n": 2}
+    assert first.metadata["explorer"]["values"] == given
+    assert not first.outputs
+
+    notebook.cells[0].metadata["explorer"]["data"]["top"] = "y.max()"
+    nbformat.write(notebook, path)
+    before = path.read_bytes()
+    assert run.main([str(path)]) == 1
+    assert path.read_bytes() == before
+    assert "cell 1: explorer: top: NameError: name 'y' is" in capsys.readouterr().err
+
+
+def test_failing_cell_leaves_the_file_and_the_others_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = write(tmp_path / "bad.ipynb", "1 / 0")
+    good = write(tmp_path / "good.ipynb", "1")
+    before = bad.read_bytes()
+    assert run.main([str(bad), str(good)]) == 1
+    assert bad.read_bytes() == before
+    said = capsys.readouterr().err
+    assert "bad.ipynb: cell 1: ZeroDivisionError: division by zero" in said
+    assert nbformat.read(good, as_version=4).cells[0].execution_count == 1
+    assert sorted(tmp_path.iterdir()) == [bad, good]
+
+
+@pytest.mark.parametrize("content", [None, "", "no json", "[]", "{}", '{"cells": 1}'])
+def test_what_is_no_notebook_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None
+) -> None:
+    path = tmp_path / "a.ipynb"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    assert run.main([str(path)]) == 1
+    assert f"{path}: no" in capsys.readouterr().err
+
+
+PLOT = "import matplotlib.pyplot as plt\nplt.plot([0, 1])\nplt.show()"
+
+
+def test_figures_are_small_and_their_facts_beside_the_notebook(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever backend the environment names."""
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    path = write(tmp_path / "a.ipynb", PLOT)
+    assert run.main([str(path)]) == 0
+    (cell,) = nbformat.read(path, as_version=4).cells
+    (picture,) = figure_facts.pictures(cell)
+    assert Image.open(io.BytesIO(b64decode(picture.data["image/png"]))).mode == "P"
+    assert picture.metadata == {}
+    (facts,) = figure_facts.stored(cell, figure_facts.load(path))
+    assert facts["axes"][0]["artists"][0]["kind"] == "line"
+
+    write(path, "plt = 1")
+    assert run.main([str(path)]) == 0
+    assert figure_facts.load(path) == {}, "the facts of a figure that is gone"
+
+
+@pytest.mark.parametrize("known_by", ["its picture", "its words"])
+def test_a_figure_is_not_lost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], known_by: str
+) -> None:
+    lost = f"import matplotlib\nmatplotlib.use('Agg')\n{PLOT}"
+    path = write(tmp_path / "a.ipynb", "1", lost)
+    notebook = nbformat.read(path, as_version=4)
+    if known_by == "its picture":
+        png = {"image/png": "aGVsbG8="}
+        notebook.cells[1].outputs = [v4.new_output("display_data", png)]
+    else:
+        notebook.cells[1].metadata.mystnb = {"figure": {"name": "fig-a"}}
+    nbformat.write(notebook, path)
+    before = path.read_bytes()
+    assert run.main([str(path)]) == 1
+    assert path.read_bytes() == before
+    assert "cell 2: shows no figure any more" in capsys.readouterr().err
+
+
+def test_without_a_name_all_are_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = []
+    monkeypatch.setattr(run, "execute", lambda path: ran.append(path) or 1)
+    assert run.main([]) == 0
+    assert [path.resolve() for path in ran] == run.listed()

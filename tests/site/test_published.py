@@ -1,0 +1,319 @@
+"""The site as a fork of odd name publishes a release of it, without solutions.
+
+It is the second build of a test run: the first is `make book`, as it is here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+from xml.etree import ElementTree
+
+import nbformat
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+from PIL import Image
+from playwright.sync_api import Browser, expect
+
+from mle_book import editions, notebooks, publish
+from mle_book.publish import ROOT
+from mle_book.site import downloads
+
+from .conftest import serving
+
+FORK, EDITION = "Some-One/-my_book.v2.", "v1.2.0"
+HOME = "https://example.org/a/book/"
+SITE = f"{HOME}editions/{EDITION}/"
+BUTTONS = ["Download this notebook", "Open in Colab", "Open in Binder"]
+EXERCISES = [path for path in notebooks.listed() if path.parent.name == "exercises"]
+
+
+@pytest.fixture(scope="module")
+def fork(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the fork's site."""
+    folder = tmp_path_factory.mktemp("fork")
+    tag = {"GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": EDITION}
+    settings = {"GITHUB_REPOSITORY": FORK, **tag, "SITE_URL": HOME, "SOLUTIONS": "0"}
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(ROOT)]
+    strict = ["-q", "-W", "-n", "--keep-going", "--path-output", str(folder)]
+    done = subprocess.run(
+        [*command, *strict],
+        env={**os.environ, "PYTHONUTF8": "1", **settings},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "_build/html"
+
+
+def soups(html: Path) -> Iterator[tuple[str, BeautifulSoup]]:
+    """Yield the pages of the book, by their path without a suffix."""
+    for path in sorted(html.glob("book/**/*.html")):
+        name = path.relative_to(html).with_suffix("").as_posix()
+        yield name, BeautifulSoup(path.read_text("utf-8"), "html.parser")
+
+
+@pytest.fixture(scope="module")
+def pages(fork: Path) -> dict[str, BeautifulSoup]:
+    return dict(soups(fork))
+
+
+# --- Buttons --------------------------------------------------------------------------
+
+
+def buttons(page: BeautifulSoup) -> dict[str, str]:
+    """Return where the buttons of a notebook lead, by what they are called."""
+    links = page.select(".notebook-buttons a")
+    return {link["aria-label"]: link["href"] for link in links}
+
+
+def test_each_button_opens_the_notebook(fork: Path, pages: dict) -> None:
+    """As a download, and where `.ci/publish` puts the same file."""
+    opened = set()
+    for name, page in pages.items():
+        leads = buttons(page)
+        is_notebook = (ROOT / f"{name}.ipynb").is_file()
+        assert list(leads) == (BUTTONS if is_notebook else [])
+        (repository,) = page.select(".btn-source-repository-button")
+        assert repository["href"] == f"https://github.com/{FORK}"
+        if not is_notebook:
+            continue
+        download, colab, binder = leads.values()
+        assert (fork / name).parent.joinpath(unquote(download)).is_file()
+        file = f"{EDITION}/{Path(unquote(download)).name}"
+        assert unquote(colab) == (
+            "https://colab.research.google.com/github/"
+            f"{FORK}/blob/{publish.BRANCH}/{file}"
+        )
+        binder = urlsplit(binder)
+        assert binder.netloc == "mybinder.org"
+        assert unquote(binder.path) == f"/v2/gh/{FORK}/{publish.BRANCH}"
+        assert parse_qs(binder.query, strict_parsing=True) == {"labpath": [file]}
+        opened.add(Path(file).name)
+    assert opened == {path.name for path in (fork / downloads.FOLDER).iterdir()}
+
+
+def test_without_a_repository_buttons_are_left_out(html: Path) -> None:
+    if publish.repository():
+        pytest.skip("not run: a repository is known here")
+    for name, page in soups(html):
+        is_notebook = (ROOT / f"{name}.ipynb").is_file()
+        assert list(buttons(page)) == (BUTTONS[:1] if is_notebook else [])
+        assert not page.select(".btn-source-repository-button")
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+def test_buttons_by_keyboard_and_by_finger(
+    browser: Browser, fork: Path, width: int, tmp_path: Path
+) -> None:
+    name = EXERCISES[0].stem
+    page = browser.new_page(viewport={"width": width, "height": 700})
+    with serving(fork) as address:
+        page.goto(f"{address}book/exercises/{name}.html")
+        right = 0
+        for button in page.locator(".bd-header-article :is(a, button):visible").all():
+            box = button.bounding_box()
+            assert box["height"] >= 24, "too small for a finger"
+            assert right <= box["x"], "over its neighbour"
+            right = box["x"] + box["width"]
+            assert right <= width, "beside the page"
+        page.get_by_role("link", name=BUTTONS[0], exact=True).focus()
+        with page.expect_download() as download:
+            page.keyboard.press("Enter")
+        download.value.save_as(tmp_path / "saved")
+        for each in BUTTONS[1:]:
+            page.keyboard.press("Tab")
+            assert page.locator(":focus").get_attribute("aria-label") == each
+    page.close()
+    offered = fork / f"{downloads.FOLDER}/{name}.ipynb"
+    assert (tmp_path / "saved").read_bytes() == offered.read_bytes()
+
+
+# --- What search engines, social networks and a lost reader get -----------------------
+
+
+def meta(page: BeautifulSoup) -> dict[str, str]:
+    tags = page.select("meta[name], meta[property]")
+    names = [tag.get("name") or tag["property"] for tag in tags]
+    assert len(set(names)) == len(names)
+    return dict(zip(names, (tag["content"] for tag in tags), strict=True))
+
+
+def test_heads_are_of_the_page_and_whole(fork: Path, pages: dict) -> None:
+    titles, descriptions = set(), set()
+    book = publish.citation_file()["title"]
+    for name, page in pages.items():
+        said, title = meta(page), page.title.string
+        assert title == book if name == "book/index" else title.endswith(f" - {book}")
+        assert 50 <= len(said["description"]) <= 160, name
+        assert "\\" not in said["description"], "LaTeX"
+        assert said["og:url"] == f"{SITE}{name}.html"
+        assert page.select_one("link[rel=canonical]")["href"] == said["og:url"]
+        assert said["og:title"]
+        assert said["twitter:card"] == "summary_large_image"
+        with Image.open(fork / said["og:image"].removeprefix(SITE)) as image:
+            assert image.size == (1200, 630)
+        titles.add(title)
+        descriptions.add(said["description"])
+        (label,) = page.select(".edition")
+        assert f"Edition {EDITION}" in label.text
+        assert label("a")[-1]["href"] == f"{HOME}editions/"
+    assert len(titles) == len(descriptions) == len(pages)
+    icons = page.select("link[rel=icon], link[rel=apple-touch-icon]")
+    assert len(icons) == 3
+    assert all((fork / name).parent.joinpath(icon["href"]).is_file() for icon in icons)
+
+
+def test_sitemap_holds_the_pages(fork: Path, pages: dict) -> None:
+    tree = ElementTree.parse(fork / "sitemap.xml")
+    found = [each.text for each in tree.iter() if each.tag.endswith("loc")]
+    assert sorted(found) == sorted(f"{SITE}{name}.html" for name in pages)
+    assert f"Sitemap: {SITE}sitemap.xml" in (fork / "robots.txt").read_text("utf-8")
+
+
+def test_without_an_address_none_is_made_up(html: Path) -> None:
+    if publish.site():
+        pytest.skip("not run: the address is known here")
+    assert not (html / "sitemap.xml").exists()
+    _, page = next(soups(html))
+    assert not page.select("link[rel=canonical]")
+    assert "og:image" not in meta(page)
+
+
+def test_missing_page_is_whole_at_any_depth(fork: Path, browser: Browser) -> None:
+    """Served below a path, as on GitHub Pages, for an address that is deep."""
+
+    def serve(route):
+        path = route.request.url.removeprefix(SITE).partition("?")[0]
+        asked.append(path)
+        if (fork / path).is_file():
+            route.fulfill(path=fork / path)
+        else:
+            route.fulfill(status=404, path=fork / "404.html")
+
+    asked: list[str] = []
+    page = browser.new_page()
+    page.route("**/*", serve)
+    page.goto(f"{SITE}no/such/page.html")
+    expect(page.locator("article h1")).to_have_text("There is no such page")
+    assert [path for path in asked[1:] if not (fork / path).is_file()] == []
+    assert len(asked) > 10
+    page.locator(".bd-sidebar-primary a", has_text="Notation").click()
+    page.wait_for_url(f"{SITE}book/notation.html")
+    page.close()
+
+
+def test_it_is_said_how_to_get_and_cite_it_and_how_it_was_built(pages: dict) -> None:
+    first = pages["book/index"]
+    files = (
+        f"https://github.com/{FORK}/releases/download/{EDITION}/mle-normal-{EDITION}"
+    )
+    links = {link.get("href") for link in first("a")}
+    assert {f"{files}.pdf", f"{files}.zip"} <= links
+    assert f"edition {EDITION}" in first.find(id="download-and-cite").text
+    shown = pages["book/build"].article.get_text(" ")
+    locked = (ROOT / "requirements.lock").read_text("utf-8")
+    for name in downloads.SHOWN:
+        version = re.search(rf"\b{name}\s+([\d.]+)", shown)[1]
+        assert f"{name}=={version}\n" in locked
+    if commit := publish.git(ROOT, "rev-parse", "HEAD"):
+        assert commit[:12] in shown
+
+
+def test_binder_installs_what_a_reader_does() -> None:
+    """But for the tools to open and to compare notebooks, and the module itself."""
+    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    wanted = {line.partition(" #")[0] for line in lines if not line.startswith("#")}
+    settings = yaml.safe_load((ROOT / "binder/environment.yml").read_text("utf-8"))
+    given = {name.replace("pytorch-cpu", "torch") for name in settings["dependencies"]}
+    assert given - {"python=3.13"} == wanted - {"nbval", "jupyterlab", "-e ."}
+
+
+# --- Solutions: folded in the one site, absent from the other -------------------------
+
+
+class Folded(HTMLParser):
+    """Collects the text of a page inside `<details>`, and outside."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.depth, self.inside, self.outside = 0, "", ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, _: list) -> None:
+        self.depth += tag == "details"
+
+    def handle_endtag(self, tag: str) -> None:
+        self.depth -= tag == "details"
+
+    def handle_data(self, text: str) -> None:
+        if self.depth:
+            self.inside += text
+        else:
+            self.outside += text
+
+
+def squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+def lines(source: str) -> set[str]:
+    """Return the lines of code that say something, squeezed."""
+    found = {squeezed(line.partition("#")[0]) for line in source.splitlines()}
+    return {line for line in found if len(line) >= 12}
+
+
+def secrets(path: Path) -> set[str]:
+    """Return the lines of solutions and hidden checks that no student has."""
+    made = editions.load(path)
+    kept = [c.source for kind, _, c in editions.parts(made) if kind != "given"]
+    given = "".join(cell.source for cell in editions.student_copy(made).cells)
+    given += publish.ROOT.joinpath("src/mle_helpers.py").read_text("utf-8")
+    return {line for line in lines("\n".join(kept)) if line not in squeezed(given)}
+
+
+@pytest.fixture(scope="module", params=EXERCISES, ids=lambda path: path.stem)
+def exercise(request: pytest.FixtureRequest) -> tuple[Path, set[str]]:
+    """An exercise, and what a site without solutions must not hold of it."""
+    found = secrets(request.param)
+    assert len(found) > 10
+    return request.param, found
+
+
+def test_solutions_are_folded(html: Path, exercise: tuple[Path, set[str]]) -> None:
+    """Each of their lines is there, and none stands open; no mark of otter shows."""
+    path, hidden = exercise
+    page = Folded((html / f"book/exercises/{path.stem}.html").read_text("utf-8"))
+    inside, outside = squeezed(page.inside), squeezed(page.outside)
+    for kind, _, cell in editions.parts(editions.load(path)):
+        if kind != "given" and cell.cell_type == "code":
+            assert squeezed(cell.source) in inside, cell.source
+    assert not [line for line in hidden if line in outside]
+    for mark in ("# BEGIN", "# END", "# SOLUTION", "# ASSIGNMENT", "hidden: true"):
+        assert mark not in page.inside + page.outside
+
+
+def test_site_without_solutions_holds_none(
+    fork: Path, exercise: tuple[Path, set[str]]
+) -> None:
+    """Not in its page, its download or the search; and stubs stand there instead."""
+    path, hidden = exercise
+    page = fork / f"book/exercises/{path.stem}.html"
+    text = unescape(re.sub("<[^>]*>", "", page.read_text("utf-8")))
+    offered = (fork / f"{downloads.FOLDER}/{path.name}").read_text("utf-8")
+    code = "".join(cell.source for cell in nbformat.reads(offered, 4).cells)
+    index = (fork / "searchindex.js").read_text("utf-8")
+    for held in map(squeezed, (text, code, index)):
+        assert not [line for line in hidden if line in held]
+    assert "..." in text
+    for mark in ("# BEGIN", "# END", "# SOLUTION", "# ASSIGNMENT", "hidden: true"):
+        assert mark not in text
+    assert not (fork / "_sources").exists()
