@@ -68,8 +68,8 @@ from tqdm import tqdm
 
 from mle_book import editions
 from mle_book.editions import ANSWER, EDITIONS, KEY, code_of, questions
-from mle_book.export import CELL_ID
 from mle_book.notebooks import NotebookError, read
+from mle_book.standalone import CELL_ID
 
 ROOT = Path(__file__).parents[2]
 GRADES = ROOT / "_build/grades"

@@ -75,7 +75,7 @@ def make(single: Path, path: Path, this: Edition) -> None:
 
 def arrange(page: BeautifulSoup) -> None:
     """Make of the page what is printed: a title page, the contents, and all pages."""
-    for tag in page.select("article :is(script, a.headerlink, .explorer)"):
+    for tag in page.select("script, a.headerlink, .explorer"):
         tag.decompose()
     title = page.new_tag("header", attrs={"class": "title-page"})
     title.extend([page.select_one("h1"), page.select_one(".bd-footer-content__inner")])
