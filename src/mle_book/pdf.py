@@ -92,6 +92,8 @@ def arrange(page: BeautifulSoup) -> None:
     main = page.new_tag("main", attrs={"class": "bd-content whole-book"})
     main.extend([title, contents, article])
     page.body.append(main)
+    for link in page.select('a[href^="book/index.html#"]'):  # so Sphinx names itself
+        link["href"] = link["href"].removeprefix("book/index.html")
     for start in page.select("span[id^=document-]"):  # pages have sections of one name
         section, name = start.find_next_sibling("section"), start["id"]
         for tag in section.select("[id]"):
