@@ -75,7 +75,7 @@ def make(single: Path, path: Path, this: Edition) -> None:
 
 def arrange(page: BeautifulSoup) -> None:
     """Make of the page what is printed: a title page, the contents, and all pages."""
-    for tag in page.select("article :is(script, a.headerlink, .explorer)"):
+    for tag in page.select("script, a.headerlink, .explorer"):
         tag.decompose()
     title = page.new_tag("header", attrs={"class": "title-page"})
     title.extend([page.select_one("h1"), page.select_one(".bd-footer-content__inner")])
@@ -92,6 +92,8 @@ def arrange(page: BeautifulSoup) -> None:
     main = page.new_tag("main", attrs={"class": "bd-content whole-book"})
     main.extend([title, contents, article])
     page.body.append(main)
+    for link in page.select('a[href^="book/index.html#"]'):  # so Sphinx names itself
+        link["href"] = link["href"].removeprefix("book/index.html")
     for start in page.select("span[id^=document-]"):  # pages have sections of one name
         section, name = start.find_next_sibling("section"), start["id"]
         for tag in section.select("[id]"):

@@ -19,7 +19,6 @@ import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -36,18 +35,13 @@ README = """\
 {title}
 {label}
 
-To read, open html/index.html in a browser: it needs no network.
-{file}.pdf is the same book in one piece, to print or to annotate.
-
-To run, open a notebook of notebooks/ in Jupyter, VS Code or Colab. Each is one file
-that needs nothing else of the book, and no network: only Python, with
+html/index.html is the book, for a browser; {file}.pdf is the same in one piece. To run
+a notebook of notebooks/, open it in Jupyter, VS Code or Colab. It needs no other file
+and no network, only Python with
 
     pip install jupyterlab torch pandas matplotlib seaborn scipy
 
-The data that the chapters read are in notebooks/data/.
-
 Text and figures: CC BY 4.0 (LICENSE-text). Code: MIT (LICENSE).
-CITATION.cff says how to cite.
 """
 
 
@@ -225,20 +219,16 @@ def cite(this: Edition, address: str | None, root: Path = ROOT) -> str:
     return f"{entry} <{address}>" if address else entry
 
 
-def faults(tag: str, committed: str, root: Path = ROOT) -> Iterator[str]:
-    """Yield what keeps a commit of the day `committed` from being the edition `tag`."""
+def faults(tag: str, root: Path = ROOT) -> Iterator[str]:
+    """Yield what keeps a commit from being the edition `tag`."""
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
     cited = citation_file(root)
-    for name, version in (
-        ("pyproject.toml", project["version"]),
-        ("CITATION.cff", cited["version"]),
-    ):
-        if tag != f"v{version}":
-            yield f"{name} has version {version}, but the tag is {tag}"
-    day = str(cited["date-released"])
-    if abs((date.fromisoformat(day) - date.fromisoformat(committed)).days) > 1:
-        # The clocks of two places may be a day apart.
-        yield f"CITATION.cff has date-released {day}, but the commit is of {committed}"
+    for name, book in (("pyproject.toml", project), ("CITATION.cff", cited)):
+        if tag != f"v{book['version']}":
+            yield f"{name} has version {book['version']}, but the tag is {tag}"
+    day = git(root, "log", "-1", "--format=%cs")
+    if day != str(cited["date-released"]):
+        yield f"CITATION.cff is of {cited['date-released']}, the commit of {day}"
 
 
 # --- The archive ----------------------------------------------------------------------
@@ -264,19 +254,15 @@ def pack(this: Edition, build: Path = BUILD, root: Path = ROOT) -> Path:
 
 
 def main(arguments: list[str]) -> int:
-    """Check a tag, or pack the archive; return 1 if that fails, 2 if misused."""
-    match arguments:
-        case ["check", tag]:
-            found = [*faults(tag, git(ROOT, "log", "-1", "--format=%cs") or "")]
-        case ["pack"]:
-            try:
-                print(f"The archive is {pack(edition()).relative_to(ROOT)}")
-                found = []
-            except FileNotFoundError as error:
-                found = [f"{error.filename}: missing; try: make pdf"]
-        case _:
-            print("usage: python -m mle_book.publish check TAG|pack", file=sys.stderr)
-            return 2
+    """Check a tag, or pack the archive; return 1 if that fails."""
+    if arguments[:1] == ["check"]:
+        found = [*faults(*arguments[1:])]
+    else:
+        try:
+            print(f"The archive is {pack(edition()).relative_to(ROOT)}")
+            found = []
+        except FileNotFoundError as error:
+            found = [f"{error.filename}: missing; try: make bundle"]
     for fault in found:
         print(fault, file=sys.stderr)
     return 1 if found else 0

@@ -43,16 +43,10 @@ def clone(root: Path, origin: str) -> None:
     "address",
     [
         "https://github.com/Some-One/-my_book.v2.",
-        "https://github.com/Some-One/-my_book.v2..git",
-        "https://github.com/Some-One/-my_book.v2./",
-        "https://www.GitHub.com/Some-One/%2Dmy_book.v2.",
+        "https://www.GitHub.com/Some-One/%2Dmy_book.v2./",
         "https://reader:pass@word@github.com/Some-One/-my_book.v2..git",
-        "http://github.com/Some-One/-my_book.v2.",
-        "git://github.com/Some-One/-my_book.v2..git",
         "git@github.com:Some-One/-my_book.v2..git",
-        "git@github.com:/Some-One/-my_book.v2.",
-        "github.com:Some-One/-my_book.v2.",
-        "ssh://git@github.com/Some-One/-my_book.v2..git",
+        "github.com:/Some-One/-my_book.v2.",
         "ssh://git@ssh.github.com:443/Some-One/-my_book.v2..git",
     ],
 )
@@ -196,29 +190,22 @@ def test_label_and_citation(root: Path) -> None:
     assert publish.edition(root, {}).commit == f"{latest.commit}-dirty"
 
 
-@pytest.mark.parametrize(
-    ("tag", "day", "messages"),
-    [
-        ("v1.2.0", "2027-01-16", []),
-        ("v1.3.0", "2027-01-15", ["pyproject.toml has", "CITATION.cff has version"]),
-        ("v1.2.0", "2027-01-20", ["date-released 2027-01-15, but the commit is of"]),
-    ],
-)
-def test_what_keeps_a_tag_from_release(
-    root: Path, tag: str, day: str, messages: list[str]
-) -> None:
-    found = [*publish.faults(tag, day, root)]
-    assert len(found) == len(messages)
-    assert all(part in fault for part, fault in zip(messages, found, strict=True))
+def test_what_keeps_a_tag_from_release(root: Path) -> None:
+    assert [*publish.faults("v1.3.0", root)] == [
+        "pyproject.toml has version 1.2.0, but the tag is v1.3.0",
+        "CITATION.cff has version 1.2.0, but the tag is v1.3.0",
+        "CITATION.cff is of 2027-01-15, the commit of 2027-01-20",
+    ]
+    cited = CITATION.replace("2027-01-15", "2027-01-20")
+    (root / "CITATION.cff").write_text(cited)
+    assert [*publish.faults("v1.2.0", root)] == []
 
 
 def test_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert publish.main([]) == 2
     assert publish.main(["check", "v0.0.0"]) == 1
     assert "but the tag is v0.0.0" in capsys.readouterr().err
-    cited = publish.citation_file()
-    day = str(cited["date-released"])
-    assert [*publish.faults(f"v{cited['version']}", day)] == []
+    version = publish.citation_file()["version"]
+    assert not any("but the tag" in fault for fault in publish.faults(f"v{version}"))
 
 
 # --- The archive ----------------------------------------------------------------------
@@ -255,7 +242,11 @@ def test_archive_holds_all(build: Path) -> None:
             "README.txt",
         )
     }
-    for said in ("Edition v1.2.0, 2027-01-15", "open html/index.html", this.file):
+    for said in (
+        "Edition v1.2.0, 2027-01-15",
+        "html/index.html is the book",
+        this.file,
+    ):
         assert said in readme
     (build / "mle-normal-v1.2.0.pdf").unlink()
     with pytest.raises(FileNotFoundError, match=r"mle-normal-v1\.2\.0\.pdf"):
@@ -316,42 +307,26 @@ def test_latest_is_at_the_root_and_editions_beside_it(
     built = tmp_path / "built"
     push(sources, site(built, "1.9", "v1.9.0, 2027-01-15"), "v1.9.0")
     push(sources, site(built, "old", "x", "book/gone.html"), "latest")
-    frozen = published(sources, "gh-pages")
     push(sources, site(built, "1.10", "v1.10.0, 2027-02-15"), "v1.10.0")
     push(sources, site(built, "new"), "latest")
     found = published(sources, "gh-pages")
-    assert {name: text.split()[-1] for name, text in found.items()} == {
-        **{
-            f"{place}{name}": f"{start}{said}"
-            for place, said in (
-                ("", "new"),
-                ("editions/v1.9.0/", "1.9"),
-                ("editions/v1.10.0/", "1.10"),
-            )
-            for name, start in (
-                ("index.html", ""),
-                ("_static/a.css", ""),
-                ("notebooks/1.ipynb", ""),
-            )
-        },
-        "book/index.html": "Latest</a>new",
-        "editions/v1.9.0/book/index.html": "2027-01-15</a>1.9",
-        "editions/v1.10.0/book/index.html": "2027-02-15</a>1.10",
-        "editions/index.html": "</html>",
-    }
-    assert frozen["editions/v1.9.0/index.html"] == found["editions/v1.9.0/index.html"]
-    listed = found["editions/index.html"]
+    listed = found.pop("editions/index.html")
+    places = {"": "new", "editions/v1.9.0/": "1.9", "editions/v1.10.0/": "1.10"}
+    names = ("index.html", "book/index.html", "_static/a.css", "notebooks/1.ipynb")
+    assert found.keys() == {place + name for place in places for name in names}
+    for place, said in places.items():
+        assert all(found[place + name].endswith(said) for name in names)
     assert listed.index("v1.10.0/") < listed.index("v1.9.0/")
     for said in ("Edition v1.10.0, 2027-02-15", "<cite>The Book</cite>", 'href="../"'):
         assert said in listed
-    names = git(tmp_path / "origin", "ls-tree", "--name-only", "gh-pages").split()
-    assert ".nojekyll" in names
+    origin = tmp_path / "origin"
+    assert git(origin, "ls-tree", "--name-only", "gh-pages", ".nojekyll")
     assert published(sources, "notebooks") == {
         "latest/1.ipynb": "new",
         "v1.9.0/1.ipynb": "1.9",
         "v1.10.0/1.ipynb": "1.10",
     }
-    environment = git(tmp_path / "origin", "show", "notebooks:environment.yml")
+    environment = git(origin, "show", "notebooks:environment.yml")
     assert environment == (ROOT / "binder/environment.yml").read_text("utf-8")
 
 

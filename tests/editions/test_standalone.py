@@ -132,31 +132,6 @@ def test_helpers_work_as_if_installed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_changed_helper_is_seen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """By what it gives, with nothing of the installed one left."""
-    made = notebook(
-        "import torch\nfrom mle_helpers import normal_mle",
-        "print(normal_mle(torch.tensor([1.0, 3.0])))",
-    )
-    made.cells[2].outputs = [
-        v4.new_output("stream", text="Normal(loc: 2.0, scale: 1.0)\n")
-    ]
-    runner.normalise(made)
-    sound = standalone.self_contained(made, tmp_path)
-    assert alone.surprises(sound, tmp_path) == []
-
-    helpers = standalone.HELPERS.read_text("utf-8")
-    planted = helpers.replace("data.std(correction=0)", "data.std(correction=1)")
-    assert planted != helpers
-    monkeypatch.setattr(standalone, "HELPERS", tmp_path / "helpers.py")
-    standalone.HELPERS.write_text(planted, encoding="utf-8")
-    (found,) = alone.surprises(standalone.self_contained(made, tmp_path), tmp_path)
-    assert found.startswith("cell 4: stored")
-    assert "scale: 1.41" in found
-
-
 REFUSED = {
     "import mle_helpers": "No module named 'mle_helpers'",
     "import mle_book": "No module named 'mle_book'",

@@ -229,6 +229,7 @@ def test_the_theme_switches_and_stays(open_page: Callable) -> None:
         page.keyboard.press("Enter")
     page.reload()
     assert page.evaluate(background) == seen["dark"]
+    assert set(page.evaluate("Object.keys(localStorage)")) <= {"mode", "theme"}
 
 
 def test_copy_buttons_copy_code(open_page: Callable) -> None:

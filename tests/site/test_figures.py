@@ -57,7 +57,9 @@ def test_figures_have_words(html: Path, pages: list[str]) -> None:
             assert figure.select_one(".caption-text").text.endswith("."), figure["id"]
     assert names, "the site shows no figure"
     assert all(name.startswith("fig-") for name in names)
-    assert all(re.fullmatch(r"Figure (\d|[AB]|E\d)\.\d", number) for number in numbers)
+    assert all(
+        re.fullmatch(r"Figure (\d+|[A-Z]|E\d+)\.\d+", number) for number in numbers
+    )
     assert len(set(names)) == len(set(numbers)) == len(names)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -36,9 +35,9 @@ UNFINISHED = """
         .map((image) => image.src),
     ...[...document.fonts].filter((font) => font.status === "error")
         .map((font) => font.family),
-    ...[...document.querySelectorAll("math")].slice(0, 1)
-        .filter(() => !document.fonts.check('16px "STIX Two Math"', "\u2211"))
-        .map(() => "the font of maths"),
+    ...(document.querySelector("math") && ![...document.fonts].some((font) =>
+        font.family.includes("STIX Two Math") && font.status === "loaded")
+        ? ["the font of maths"] : []),
 ]
 """
 SHIFT = 0.001  # of the window; what is smaller, such as a key's symbol, is not seen
@@ -170,10 +169,8 @@ def test_every_icon_is_drawn(open_page: Callable, site: str, viewport: dict) -> 
         assert not [icon for icon, drawn in icons if not drawn], name
 
 
-def test_stores_nothing_but_the_colours_and_works_without(open_page: Callable) -> None:
+def test_works_where_nothing_can_be_stored(open_page: Callable) -> None:
     page = open_page("book/notation.html")
-    page.click(".theme-switch-button")
-    assert set(page.evaluate("Object.keys(localStorage)")) <= {"mode", "theme"}
     refused = """Object.defineProperty(window, "localStorage", {
         configurable: true, get() { throw new DOMException("", "SecurityError"); } })"""
     page.add_init_script(refused)
@@ -181,7 +178,6 @@ def test_stores_nothing_but_the_colours_and_works_without(open_page: Callable) -
     before = page.locator("html").get_attribute("data-mode")
     page.click(".theme-switch-button")
     assert page.locator("html").get_attribute("data-mode") != before
-    page.goto(f"{Path(page.url).parent.as_posix()}/../search.html?q=softplus")
 
 
 def test_sidebars_and_full_screen(open_page: Callable) -> None:

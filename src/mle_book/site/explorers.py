@@ -1,14 +1,7 @@
 """Figures that answer: under the figure of a cell, the explorer that its metadata name.
 
-An explorer is declared in `book/_assets/explorers/NAME.json` (controls, numbers,
-charts) and computed by `NAME.js` beside it; `explorers.js` says how. The metadata of a
-cell,
-
-    "explorer": {"name": "density", "data": {"sample": "data"}, "values": {...}}
-
-name it, and what of the chapter it works on: `make execute` stores that. They may
-also tell from where controls `"start"`, by name. Everything a page needs is in the page
-or loaded from the site, so that it opens from a disk, too.
+An explorer is `NAME.json` and `NAME.js` in `book/_assets/explorers`: `explorers.js`
+says how. All that it needs is in the page or on the site, so a disk will do, too.
 """
 
 from __future__ import annotations
