@@ -242,9 +242,16 @@ def fit(
     estimates = {name: natural[name][-1].to(data.dtype) for name in start}
     settled = {name: value.to(data.dtype) for name, value in known.items()}
     with _blaming(f"data must be float64, for {data.dtype} cannot hold the estimate"):
-        distribution = family(**estimates, **settled)
+        distribution = _made(family, {**estimates, **settled})
     converged = ending == CONVERGED
     return Fit(distribution, estimates, path.trace(), steps, converged, ending)
+
+
+def _made(family: type[Distribution], values: Tensors) -> Distribution:
+    try:
+        return family(**values)
+    except ValueError:  # a fit may end where rounding breaks a bound
+        return family(**values, validate_args=False)
 
 
 CONVERGED = "within tol of the maximum"
@@ -260,6 +267,8 @@ BLOCK = 2**17
 HUGE = torch.finfo(torch.float64).max ** 0.4
 # Standard errors: where Newton's steps need no loss that falls; what rounding may leave.
 NEAR, FLOOR = 1e-2, 1e-4
+# In how many rounds the place may be blurred before there is no maximum to find.
+BLURRED = 8
 # L-BFGS: how many rounds, steps in each, and how far beyond a Newton step they go.
 ROUNDS, ROUND, REACH = 100, 20, 3.0
 
@@ -489,7 +498,7 @@ def _minimise_lbfgs(
         axes = _Axes(path, here)
         blurred = blurred + 1 if axes.blur > 1 else 0
         ending = axes.ending(here, max(tol, FLOOR) if idle else tol) if tol else ""
-        if blurred == 3:
+        if blurred == BLURRED:
             ending = NO_MAXIMUM
         if ending or idle == 2 or steps >= max_steps:
             break
