@@ -268,7 +268,7 @@ HUGE = torch.finfo(torch.float64).max ** 0.4
 # Standard errors: where Newton's steps need no loss that falls; what rounding may leave.
 NEAR, FLOOR = 1e-2, 1e-4
 # In how many rounds the place may be blurred before there is no maximum to find.
-BLURRED = 8
+BLURRED = 3
 # L-BFGS: how many rounds, steps in each, and how far beyond a Newton step they go.
 ROUNDS, ROUND, REACH = 100, 20, 3.0
 
@@ -493,10 +493,11 @@ def _minimise_lbfgs(
 ) -> tuple[int, str]:
     """Take rounds of L-BFGS, with Newton's steps between, until one ends the fit."""
     here, steps, idle, blurred, ending = path.first(), 0, 0, 0, ""
-    last = here
+    last, sought = here, False
     for _ in range(ROUNDS):
         axes = _Axes(path, here)
-        blurred = blurred + 1 if axes.blur > 1 else 0
+        leaps = last.loss - here.loss > 0.1 * abs(last.loss)
+        blurred = blurred + 1 if axes.blur > 1 and not leaps else 0
         ending = axes.ending(here, max(tol, FLOOR) if idle else tol) if tol else ""
         if blurred == BLURRED:
             ending = NO_MAXIMUM
@@ -519,8 +520,8 @@ def _minimise_lbfgs(
             steps += taken
         gain = last.loss - here.loss
         idle = 0 if gain > 1e-9 / path.n else idle + 1
-        if idle and axes.straight.any():
-            here, idle = _find_kinks(path, here, axes.straight), 0
+        if idle and axes.straight.any() and not sought:
+            here, idle, sought = _find_kinks(path, here, axes.straight), 0, True
     if not ending and steps >= max_steps:
         ending = OUT_OF_STEPS
     elif not ending:
