@@ -3,7 +3,7 @@
 ``python -m mle_book.instructors`` renews what stands on the page between its two marks:
 for each chapter its objectives, what it needs and how long it takes, and for each of
 its exercises the points, the minutes and the misconceptions that it catches. All of
-that is read from the chapters, the exercises and `tests/exercises/answers`.
+that is read from the chapters, the exercises and `book/exercises/answers`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mle_book.notebooks import NotebookError, read, replace
 ROOT = Path(__file__).parents[2]
 BOOK = ROOT / "book"
 PAGE = BOOK / "instructors.md"
-ANSWERS = ROOT / "tests/exercises/answers"
+ANSWERS = ROOT / "book/exercises/answers"
 
 MARKS = "<!-- Written by: python -m mle_book.instructors -->\n", "<!-- End -->\n"
 
