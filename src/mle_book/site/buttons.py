@@ -18,7 +18,7 @@ from sphinx.config import Config
 from sphinx.errors import ExtensionError
 
 from mle_book import repository
-from mle_book.editions import hand_out
+from mle_book.assignments import hand_out
 from mle_book.notebooks import NotebookError
 
 FOLDER = "notebooks"  # of the site
