@@ -6,6 +6,7 @@ Every function is shown in a chapter before it is used.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -204,7 +205,7 @@ def fit(
         lr: The learning rate; `None` is the optimizer's own default.
         max_steps: The most steps to take, 1 or more.
         tol: Stop this near to the maximum, in standard errors of the estimate:
-            sqrt(n g' |H|^-1 g), of the gradient g and the Hessian H of the mean loss.
+            sqrt(n g' H^-1 g), of the gradient g and the Hessian H of the mean loss.
             Where rounding allows no better, 1e-4 will do. 0 runs every step.
         optimizer_options: Passed to the optimizer, such as `momentum=0.9`.
 
@@ -264,7 +265,7 @@ MOST = 500
 # The most elements of the data that are worked on at a time.
 BLOCK = 2**17
 # A loss beyond it counts as infinite, for line searches square slopes.
-HUGE = torch.finfo(torch.float64).max ** 0.4
+HUGE = sys.float_info.max**0.4
 # In standard errors: where Newton's steps look at the slope alone, and what rounding
 # may leave.
 NEAR, FLOOR = 1e-2, 1e-4
