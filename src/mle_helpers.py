@@ -271,6 +271,8 @@ HUGE = sys.float_info.max**0.4
 NEAR, FLOOR = 1e-2, 1e-4
 # In how many rounds the place may be blurred before there is no maximum to find.
 BLURRED = 3
+# By which power of e a size changes, in a fit that ends nowhere, on its way to an edge.
+EDGE = 14.0
 # How many rounds, steps of L-BFGS in each, and how far beyond a Newton step they go.
 ROUNDS, ROUND, REACH = 100, 20, 3.0
 SEARCH: Options = {"line_search_fn": "strong_wolfe"}
@@ -369,11 +371,19 @@ class _Path:
         if not torch.equal(self.points[-1], here.point):
             self(here.point)
 
-    def name(self, moved: Tensor) -> str:
-        """Return the parameter whose raw numbers moved most, for their size."""
-        pieces = (moved / self.points[-1]).abs().nan_to_num().split(self.sizes)
-        most = [float(piece.max()) for piece in pieces]
-        return list(self.free)[most.index(max(most))]
+    def change(self, name: str, point: Tensor) -> float:
+        """Return by which power of e the size of a parameter changed on the way.
+
+        Of a matrix the diagonal counts; a number without bounds runs to no edge.
+        """
+        bounds = self.family.arg_constraints[name]
+        if getattr(bounds, "base_constraint", bounds) is constraints.real:
+            return 0.0
+        pair = [self.natural(each)[name] for each in (self.start, point)]
+        if not self.free[name].all():
+            pair = [each.diagonal(dim1=-2, dim2=-1) for each in pair]
+        before, after = (each.abs() + sys.float_info.min for each in pair)
+        return float((after / before).log().abs().max())
 
     def trace(self) -> pd.DataFrame:
         labels, columns = ["loss"], [torch.tensor(self.losses, dtype=torch.float64)]
@@ -513,7 +523,7 @@ def _minimise_lbfgs(
     path: _Path, options: Options, max_steps: int, tol: float
 ) -> tuple[int, str]:
     """Take rounds until one ends the fit, two gain nothing, or rounding blurs all."""
-    here = last = path.first()
+    here = path.first()
     steps, idle, blurred, sought = 0, 0, 0, False
     for _ in range(ROUNDS):
         axes = _Axes(path, here)
@@ -521,8 +531,7 @@ def _minimise_lbfgs(
         ending = axes.ending(here, enough)
         if ending or steps >= max_steps or idle == 2 or blurred == BLURRED:
             break
-        last = here
-        left = max_steps - steps
+        last, left = here, max_steps - steps
         here, taken, ending = _round(path, here, axes, options, tol, left)
         steps += taken
         if ending:
@@ -535,11 +544,13 @@ def _minimise_lbfgs(
             here, idle, sought = _find_kinks(path, here, axes.straight), 0, True
     if not ending and steps >= max_steps:
         ending = OUT_OF_STEPS
+    changes = {name: path.change(name, here.point) for name in path.free}
     if not ending:
         levels_off = axes.curved and not axes.rises(here)
-        ending = NO_MAXIMUM if levels_off or axes.blur > 1 else NO_BETTER
+        ran = levels_off or axes.blur > 1 or max(changes.values()) > EDGE
+        ending = NO_MAXIMUM if ran else NO_BETTER
     path.end(here)
-    return steps, ending.format(path.name(here.point - last.point))
+    return steps, ending.format(max(changes, key=lambda name: changes[name]))
 
 
 def _find_kinks(path: _Path, here: _Place, straight: Tensor) -> _Place:
@@ -619,7 +630,7 @@ def _minimise(
             if axes.distance(here) <= tol:
                 axes = _Axes(path, here)
                 if ending := axes.ending(here, tol):
-                    return step, ending.format(path.name(here.gradient))
+                    return step, ending.format(next(iter(path.free)))
         point.grad = here.gradient.clone()
         stepper.step()
         last, here = here, path(point)
@@ -745,8 +756,14 @@ def _check_options(
             raise ValueError(f"{name} is {given}, which takes lr, {', '.join(takes)}")
     if lr is not None and not (isinstance(lr, int | float) and 0 < lr < torch.inf):
         raise ValueError(f"lr must be a number above 0, not {lr!r}")
+    point = torch.ones(2, requires_grad=True)
+
+    def closure() -> float:
+        point.grad = point.detach()
+        return float(point.detach().square().sum()) / 2
+
     with _blaming(f"optimizer {optimizer.__name__} refuses {dict(options)}"):
-        optimizer([torch.zeros(1, requires_grad=True)], **options)
+        optimizer([point], **options).step(closure)
 
 
 def _check_weights(weights: object, data: Tensor) -> Tensor:
@@ -770,7 +787,7 @@ def _as_tensors(
     where: str, values: Options, family: type[Any], data: Tensor
 ) -> Tensors:
     named = getattr(family, "arg_constraints", None)
-    if not isinstance(named, dict) or not named:
+    if not (isinstance(family, type) and isinstance(named, dict) and named):
         wanted = "a class with arg_constraints, bounds that do not depend on each other"
         hint = "a mixture or the like wants a subclass of Distribution with them"
         raise TypeError(f"family must be {wanted}, not {family!r}; {hint}")
@@ -799,7 +816,8 @@ def _check_start(
 ) -> None:
     if both := [name for name in start if name in known]:
         raise ValueError(f"{both[0]} must be in init or in fixed, not in both")
-    with _blaming(f"init and fixed must be parameters of {family.__name__}"):
+    hint = "what else it needs, a subclass can set"
+    with _blaming(f"init and fixed must make a {family.__name__}; {hint}"):
         distribution = family(**start, **known, validate_args=True)
     _check_samples(distribution, data.detach())
 
