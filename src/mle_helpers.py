@@ -414,13 +414,16 @@ class _Axes:
         for block in path.blocks():
             hessian += torch.autograd.functional.hessian(block, here.point)
         hessian = hessian.masked_fill(path.kinks | path.kinks[:, None], 0)
-        finite = bool(hessian.isfinite().all())
-        hessian = hessian.nan_to_num()
         # Where there is next to no curvature, no step may promise all of the loss.
         promise = 2 * (1 + abs(here.loss))
         units = torch.maximum(hessian.diagonal().abs(), here.gradient**2 / promise)
         units = torch.where(units > 0, units, 1.0).sqrt()
-        curvatures, vectors = torch.linalg.eigh(hessian / units / units[:, None])
+        scaled = hessian / units / units[:, None]
+        finite = bool(scaled.isfinite().all())
+        if not finite:  # only the gradient says how far to go
+            units = here.gradient.abs().clamp(min=sys.float_info.min) / promise**0.5
+            scaled = torch.zeros_like(scaled)
+        curvatures, vectors = torch.linalg.eigh(scaled)
         eps = torch.finfo(units.dtype).eps
         flat = curvatures.abs() <= len(units) * eps
         least = (vectors.mT @ (here.gradient / units)).square() / promise
