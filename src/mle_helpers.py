@@ -765,7 +765,8 @@ def _check_options(
         if name not in takes and not takes_any:
             given = f"not an option of fit or of {optimizer.__name__}"
             raise ValueError(f"{name} is {given}, which takes lr, {', '.join(takes)}")
-    if lr is not None and not (isinstance(lr, int | float) and 0 < lr < torch.inf):
+    number = isinstance(lr, int | float) and not isinstance(lr, bool)
+    if lr is not None and not (number and 0 < lr < torch.inf):  # type: ignore[operator]
         raise ValueError(f"lr must be a number above 0, not {lr!r}")
     point = torch.ones(2, requires_grad=True)
 
