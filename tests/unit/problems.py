@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -155,7 +155,7 @@ def row(result: Fit, step: int) -> dict[str, np.ndarray]:
 class Mixture(Distribution):
     """Two normals of the same scale: one is `share` of all, the other further on."""
 
-    arg_constraints = {
+    arg_constraints: ClassVar = {
         "share": constraints.unit_interval,
         "low": constraints.real,
         "gap": constraints.positive,

@@ -207,7 +207,7 @@ ValueError: init and fixed must be parameters of Normal: .*scale.*GreaterThan
     start(scale=0.0)
     hold(scale=-1.0)
 ValueError: init and fixed must be parameters of Multivar.*(_matrix|_tril|loc)
-    fit(MultivariateNormal, y, init={"loc": [0, 0], "covariance_matrix": [[1, 2], [2, 1]]})
+    fit(MultivariateNormal, y, init={"loc": [0, 0], "covariance_matrix": [[1, 2]] * 2})
     bivariate(scale_tril=[[1, 1], [0, 1]])
     bivariate(scale_tril=[[1, 0], [0, -1]])
     bivariate(loc=0.0)
@@ -356,6 +356,7 @@ TypeError: data must be dense float32 or float64, not torch.\w+: \S
 """
 
 NAMESPACE = {**vars(distributions), **vars(mle_helpers), **globals()}
+NAMESPACE |= {"np": np, "pd": pd}
 TAKE_DATA = [
     "normal_mle({})",
     "multivariate_normal_mle({})",

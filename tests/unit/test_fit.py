@@ -8,14 +8,13 @@ from __future__ import annotations
 import re
 from dataclasses import FrozenInstanceError, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 from torch import Tensor, optim
 from torch.distributions import (
     Bernoulli,
@@ -32,7 +31,7 @@ from torch.distributions.transforms import identity_transform
 from torch.testing import assert_close
 
 import mle_helpers
-from mle_helpers import Fit, fit, multivariate_normal_mle, negative_log_likelihood
+from mle_helpers import fit, multivariate_normal_mle, negative_log_likelihood
 
 from .problems import PROBLEMS, Problem, bivariate, row, x, y
 from .samples import correlated, float64, normals
@@ -174,7 +173,7 @@ def test_converged_means_the_same_in_every_unit(unit: float) -> None:
 class Two(Distribution):
     """Two normals of scale 1, as likely: to have both in one place is a saddle."""
 
-    arg_constraints = {"low": constraints.real, "high": constraints.real}
+    arg_constraints: ClassVar = {"low": constraints.real, "high": constraints.real}
     support = constraints.real
 
     def __init__(self, low, high, validate_args=None) -> None:
@@ -252,7 +251,9 @@ def test_max_steps_is_a_bound_where_there_is_no_hessian(options: dict) -> None:
 def test_a_fit_that_diverges_tells_the_last_that_was_finite() -> None:
     """Each step multiplies the distance by -9; its square may be 1e123 at most."""
     data, known = float64([-1.0, 1.0]), {"init": {"loc": 1}, "fixed": {"scale": 1}}
-    with pytest.raises(FloatingPointError, match="fit diverged.* smaller lr") as caught:
+    with pytest.raises(
+        FloatingPointError, match=r"fit diverged.* smaller lr"
+    ) as caught:
         fit(Normal, data, **known, optimizer=optim.SGD, lr=10.0)
     step = int(re.search(r"step (\d+)", str(caught.value))[1])
     found = float(re.search(r"'loc': ([-\d.e+]+)", str(caught.value))[1])
