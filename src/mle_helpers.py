@@ -6,6 +6,7 @@ Every function is shown in a chapter before it is used.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -204,7 +205,7 @@ def fit(
         lr: The learning rate; `None` is the optimizer's own default.
         max_steps: The most steps to take, 1 or more.
         tol: Stop this near to the maximum, in standard errors of the estimate:
-            sqrt(n g' |H|^-1 g), of the gradient g and the Hessian H of the mean loss.
+            sqrt(n g' H^-1 g), of the gradient g and the Hessian H of the mean loss.
             Where rounding allows no better, 1e-4 will do. 0 runs every step.
         optimizer_options: Passed to the optimizer, such as `momentum=0.9`.
 
@@ -247,7 +248,7 @@ def fit(
     return Fit(distribution, estimates, path.trace(), steps, converged, ending)
 
 
-def _made(family: type[Distribution], values: Tensors) -> Distribution:
+def _made(family: type[Any], values: Tensors) -> Distribution:
     try:
         return family(**values)
     except ValueError:  # a fit may end where rounding breaks a bound
@@ -264,13 +265,17 @@ MOST = 500
 # The most elements of the data that are worked on at a time.
 BLOCK = 2**17
 # A loss beyond it counts as infinite, for line searches square slopes.
-HUGE = torch.finfo(torch.float64).max ** 0.4
-# Standard errors: where Newton's steps need no loss that falls; what rounding may leave.
+HUGE = sys.float_info.max**0.4
+# In standard errors: where Newton's steps look at the slope alone, and what rounding
+# may leave.
 NEAR, FLOOR = 1e-2, 1e-4
 # In how many rounds the place may be blurred before there is no maximum to find.
-BLURRED = 8
-# L-BFGS: how many rounds, steps in each, and how far beyond a Newton step they go.
+BLURRED = 3
+# By which power of e a size changes, in a fit that ends nowhere, on its way to an edge.
+EDGE = 14.0
+# How many rounds, steps of L-BFGS in each, and how far beyond a Newton step they go.
 ROUNDS, ROUND, REACH = 100, 20, 3.0
+SEARCH: Options = {"line_search_fn": "strong_wolfe"}
 
 
 class _Place(NamedTuple):
@@ -291,7 +296,7 @@ class _Path:
 
     def __init__(
         self,
-        family: Any,
+        family: type[Any],
         data: Tensor,
         weights: Tensor,
         known: Tensors,
@@ -341,7 +346,7 @@ class _Path:
                     loss = block(point)
                     gradient = gradient + torch.autograd.grad(loss, point)[0]
                     total += loss.item()
-        except (ValueError, torch.linalg.LinAlgError):
+        except (ValueError, torch.linalg.LinAlgError):  # type: ignore[attr-defined]
             total = torch.inf
         if not (abs(total) < HUGE and gradient.isfinite().all()):
             total, gradient = torch.inf, gradient * torch.nan
@@ -366,11 +371,19 @@ class _Path:
         if not torch.equal(self.points[-1], here.point):
             self(here.point)
 
-    def name(self, moved: Tensor) -> str:
-        """Return the parameter whose raw numbers moved most, for their size."""
-        pieces = (moved / self.points[-1]).abs().nan_to_num().split(self.sizes)
-        most = [float(piece.max()) for piece in pieces]
-        return list(self.free)[most.index(max(most))]
+    def change(self, name: str, point: Tensor) -> float:
+        """Return by which power of e the size of a parameter changed on the way.
+
+        Of a matrix the diagonal counts; a number without bounds runs to no edge.
+        """
+        bounds = self.family.arg_constraints[name]
+        if getattr(bounds, "base_constraint", bounds) is constraints.real:
+            return 0.0
+        pair = [self.natural(each)[name] for each in (self.start, point)]
+        if not self.free[name].all():
+            pair = [each.diagonal(dim1=-2, dim2=-1) for each in pair]
+        before, after = (each.abs() + sys.float_info.min for each in pair)
+        return float((after / before).log().abs().max())
 
     def trace(self) -> pd.DataFrame:
         labels, columns = ["loss"], [torch.tensor(self.losses, dtype=torch.float64)]
@@ -399,7 +412,9 @@ class _Axes:
         hessian = torch.zeros_like(here.gradient.outer(here.gradient))
         for block in path.blocks():
             hessian += torch.autograd.functional.hessian(block, here.point)
-        hessian = hessian.nan_to_num().masked_fill(path.kinks | path.kinks[:, None], 0)
+        hessian = hessian.masked_fill(path.kinks | path.kinks[:, None], 0)
+        finite = bool(hessian.isfinite().all())
+        hessian = hessian.nan_to_num()
         # Where there is next to no curvature, no step may promise all of the loss.
         promise = 2 * (1 + abs(here.loss))
         units = torch.maximum(hessian.diagonal().abs(), here.gradient**2 / promise)
@@ -410,7 +425,7 @@ class _Axes:
         least = (vectors.mT @ (here.gradient / units)).square() / promise
         sizes = torch.where(flat, 1.0, curvatures.abs()).maximum(least).sqrt()
         self.directions = vectors / units[:, None] / sizes
-        self.curved = bool((flat | (curvatures > 0)).all())
+        self.curved = finite and bool((flat | (curvatures > 0)).all())
         self.straight = (hessian.diagonal() == 0) & (here.gradient != 0)
         # How far rounding of the raw numbers moves the place, in standard errors.
         rounding = vectors.mT @ (eps * here.point * units) * sizes
@@ -431,25 +446,27 @@ class _Axes:
         slope = self.slope(place)
         if not slope.any():
             return True
-        step = -slope / slope.norm() / self.path.n**0.5
+        step = -slope / slope.norm() / max(1.0, self.path.n) ** 0.5
         beyond = self.path.look(place.point + self.directions @ step)
         return bool(self.slope(beyond) @ step > 0.1 * step @ step)
 
     def ending(self, place: _Place, tol: float) -> str:
         """Return how a fit ends that stops here, or nothing if it should go on."""
-        if not self.curved or self.distance(place) > tol:
+        if tol == 0 or not self.curved or self.distance(place) > tol:
             return ""
         return CONVERGED if self.rises(place) else NO_MAXIMUM
 
 
-def _newton(path: _Path, here: _Place, axes: _Axes, tol: float) -> tuple[_Place, int]:
+def _newton(
+    path: _Path, here: _Place, axes: _Axes, tol: float, most: int
+) -> tuple[_Place, int]:
     """Follow the curvature: a step, halved until the loss falls.
 
     Near the maximum, where the loss is flat to rounding, the slope still speaks: full
     steps go on while each halves it.
     """
     steps = 0
-    while axes.curved and tol < axes.distance(here) < NEAR:
+    while steps < most and axes.curved and tol < axes.distance(here) < NEAR:
         there = path(here.point - axes.directions @ axes.slope(here))
         if not axes.distance(there) < axes.distance(here) / 2:
             return here, steps
@@ -485,48 +502,55 @@ def _lbfgs(
     return best, int(lbfgs.state[moved]["n_iter"])
 
 
-SEARCH: Options = {"line_search_fn": "strong_wolfe"}
+def _round(
+    path: _Path, here: _Place, axes: _Axes, options: Options, tol: float, most: int
+) -> tuple[_Place, int, str]:
+    """Take Newton's steps, then L-BFGS's where those did not come near the maximum."""
+    here, steps = _newton(path, here, axes, tol, most)
+    ending = axes.ending(here, tol)
+    if ending == CONVERGED and path.kinks.any():
+        again = _find_kinks(path, here, path.kinks)
+        ending = ending if torch.equal(again.point, here.point) else ""
+        here = again
+    near = steps > 0 and axes.distance(here) < NEAR
+    if not ending and not near and steps < most:
+        here, taken = _lbfgs(path, here, axes, options, min(ROUND, most - steps))
+        steps += taken
+    return here, steps, ending
 
 
 def _minimise_lbfgs(
     path: _Path, options: Options, max_steps: int, tol: float
 ) -> tuple[int, str]:
-    """Take rounds of L-BFGS, with Newton's steps between, until one ends the fit."""
-    here, steps, idle, blurred, ending = path.first(), 0, 0, 0, ""
-    last = here
+    """Take rounds until one ends the fit, two gain nothing, or rounding blurs all."""
+    here = path.first()
+    steps, idle, blurred, sought = 0, 0, 0, False
     for _ in range(ROUNDS):
         axes = _Axes(path, here)
-        blurred = blurred + 1 if axes.blur > 1 else 0
-        ending = axes.ending(here, max(tol, FLOOR) if idle else tol) if tol else ""
-        if blurred == BLURRED:
-            ending = NO_MAXIMUM
-        if ending or idle == 2 or steps >= max_steps:
+        enough = max(tol, FLOOR) if tol and idle else tol
+        ending = axes.ending(here, enough)
+        if ending or steps >= max_steps or idle == 2 or blurred == BLURRED:
             break
-        last = here
-        here, taken = _newton(path, here, axes, tol)
+        last, left = here, max_steps - steps
+        here, taken, ending = _round(path, here, axes, options, tol, left)
         steps += taken
-        ending = axes.ending(here, tol) if tol else ""
-        if ending == CONVERGED and path.kinks.any():
-            again = _find_kinks(path, here, path.kinks)
-            ending = ending if torch.equal(again.point, here.point) else ""
-            here = again
-        if ending or steps >= max_steps:
+        if ending:
             break
-        if not axes.distance(here) < NEAR or not taken:
-            here, taken = _lbfgs(
-                path, here, axes, options, min(ROUND, max_steps - steps)
-            )
-            steps += taken
         gain = last.loss - here.loss
         idle = 0 if gain > 1e-9 / path.n else idle + 1
-        if idle and axes.straight.any():
-            here, idle = _find_kinks(path, here, axes.straight), 0
+        leaps = gain > 0.1 * abs(last.loss)
+        blurred = 0 if leaps or axes.blur <= 1 else blurred + 1
+        if idle and axes.straight.any() and not sought:
+            here, idle, sought = _find_kinks(path, here, axes.straight), 0, True
     if not ending and steps >= max_steps:
         ending = OUT_OF_STEPS
-    elif not ending:
-        ending = NO_BETTER if axes.rises(here) or not axes.curved else NO_MAXIMUM
+    changes = {name: path.change(name, here.point) for name in path.free}
+    if not ending:
+        levels_off = axes.curved and not axes.rises(here)
+        ran = levels_off or axes.blur > 1 or max(changes.values()) > EDGE
+        ending = NO_MAXIMUM if ran else NO_BETTER
     path.end(here)
-    return steps, ending.format(path.name(here.point - last.point))
+    return steps, ending.format(max(changes, key=lambda name: changes[name]))
 
 
 def _find_kinks(path: _Path, here: _Place, straight: Tensor) -> _Place:
@@ -543,7 +567,6 @@ def _find_kinks(path: _Path, here: _Place, straight: Tensor) -> _Place:
         while high.gradient[k] * low.gradient[k] > 0:
             step = 2 * step
             low, high = high, path(high.point + step)
-        found[k] = high.loss < torch.inf
         middle = path((low.point + high.point) / 2)
         while middle.point[k] != low.point[k] and middle.point[k] != high.point[k]:
             if middle.gradient[k] * low.gradient[k] > 0:
@@ -551,6 +574,7 @@ def _find_kinks(path: _Path, here: _Place, straight: Tensor) -> _Place:
             else:
                 high = middle
             middle = path((low.point + high.point) / 2)
+        found[k] = max(low.loss, high.loss) < torch.inf
         here = min(here, low, high, key=lambda place: place.loss)
     path.kinks = found
     return path.look(here.point)
@@ -606,7 +630,7 @@ def _minimise(
             if axes.distance(here) <= tol:
                 axes = _Axes(path, here)
                 if ending := axes.ending(here, tol):
-                    return step, ending.format(path.name(here.gradient))
+                    return step, ending.format(next(iter(path.free)))
         point.grad = here.gradient.clone()
         stepper.step()
         last, here = here, path(point)
@@ -710,7 +734,7 @@ def _check_samples(distribution: Distribution, data: Tensor) -> None:
 
 
 def _check_options(
-    optimizer: Any, options: Options, lr: Any, max_steps: Any, tol: Any
+    optimizer: type[Any], options: Options, lr: object, max_steps: object, tol: object
 ) -> None:
     if isinstance(tol, bool) or not (isinstance(tol, int | float) and 0 <= tol < 1):
         raise ValueError(f"tol must be a number, 0 or more and below 1, not {tol!r}")
@@ -719,20 +743,27 @@ def _check_options(
     if not (isinstance(optimizer, type) and issubclass(optimizer, Optimizer)):
         want = "a class, such as torch.optim.Adam"
         raise ValueError(f"optimizer must be {want}, not {optimizer!r:.200}")
-    takes = list(signature(optimizer.__init__).parameters)[2:]
+    parameters = list(signature(optimizer.__init__).parameters.values())[2:]
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters)
     ours = {"max_iter": "max_steps", "max_eval": "max_steps"}
     ours |= {"tolerance_grad": "tol", "tolerance_change": "tol"}
-    takes = [name for name in takes if name not in ours and name != "lr"]
+    takes = [p.name for p in parameters if p.name not in {"lr", *ours}]
     for name in options:
         if name in ours:
             raise ValueError(f"{name} is not an option of fit; give {ours[name]}")
-        if name not in takes and "kwargs" not in takes:
+        if name not in takes and not takes_any:
             given = f"not an option of fit or of {optimizer.__name__}"
             raise ValueError(f"{name} is {given}, which takes lr, {', '.join(takes)}")
-    if lr is not None and (isinstance(lr, bool) or not 0 < lr < torch.inf):
+    if lr is not None and not (isinstance(lr, int | float) and 0 < lr < torch.inf):
         raise ValueError(f"lr must be a number above 0, not {lr!r}")
+    point = torch.ones(2, requires_grad=True)
+
+    def closure() -> float:
+        point.grad = point.detach()
+        return float(point.detach().square().sum()) / 2
+
     with _blaming(f"optimizer {optimizer.__name__} refuses {dict(options)}"):
-        optimizer([torch.zeros(1, requires_grad=True)], **options)
+        optimizer([point], **options).step(closure)
 
 
 def _check_weights(weights: object, data: Tensor) -> Tensor:
@@ -752,9 +783,11 @@ def _check_weights(weights: object, data: Tensor) -> Tensor:
     return weights
 
 
-def _as_tensors(where: str, values: Options, family: Any, data: Tensor) -> Tensors:
+def _as_tensors(
+    where: str, values: Options, family: type[Any], data: Tensor
+) -> Tensors:
     named = getattr(family, "arg_constraints", None)
-    if not isinstance(named, dict) or not named:
+    if not (isinstance(family, type) and isinstance(named, dict) and named):
         wanted = "a class with arg_constraints, bounds that do not depend on each other"
         hint = "a mixture or the like wants a subclass of Distribution with them"
         raise TypeError(f"family must be {wanted}, not {family!r}; {hint}")
@@ -778,21 +811,28 @@ def _as_tensors(where: str, values: Options, family: Any, data: Tensor) -> Tenso
     return tensors
 
 
-def _check_start(family: Any, start: Tensors, known: Tensors, data: Tensor) -> None:
+def _check_start(
+    family: type[Any], start: Tensors, known: Tensors, data: Tensor
+) -> None:
     if both := [name for name in start if name in known]:
         raise ValueError(f"{both[0]} must be in init or in fixed, not in both")
-    with _blaming(f"init and fixed must be parameters of {family.__name__}"):
+    hint = "what else it needs, a subclass can set"
+    with _blaming(f"init and fixed must make a {family.__name__}; {hint}"):
         distribution = family(**start, **known, validate_args=True)
-    _check_samples(distribution, data.detach().double())
+    _check_samples(distribution, data.detach())
 
 
-def _transforms(family: Any, start: Tensors, own: Any) -> dict[str, tfm.Transform]:
+def _transforms(
+    family: type[Any], start: Tensors, own: Mapping[str, tfm.Transform]
+) -> dict[str, tfm.Transform]:
     if not isinstance(own, Mapping) or own.keys() - start:
         raise ValueError(f"transforms must map names in {list(start)}, not be {own!r}")
     return {k: _transform(family, k, v, own.get(k)) for k, v in start.items()}
 
 
-def _transform(family: Any, name: str, value: Tensor, own: object) -> tfm.Transform:
+def _transform(
+    family: type[Any], name: str, value: Tensor, own: object
+) -> tfm.Transform:
     constraint = family.arg_constraints[name]
     with _blaming(f"{name!r} must be fixed, for no transform leads to {constraint}"):
         transform = _default_transform(constraint) if own is None else own

@@ -11,16 +11,15 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
+from IPython.core.inputtransformer2 import TransformerManager
 
-from mle_book import editions
-from mle_book.grading import Judge, Paper, kind_of
-from mle_book.standalone import CELL_ID
+from mle_book import assignments
+from mle_book.assignments import Paper, code_of, kind_of
+from mle_book.grade import Judge
 
 SAMPLE = Path(__file__).with_name("sample.ipynb")
-PATHS = [SAMPLE, *sorted(editions.EXERCISES.glob("[!.]*.ipynb"))]
-TERMS = [editions.DEFAULT, "2027-spring"]
-
-
+PATHS = [SAMPLE, *sorted(assignments.EXERCISES.glob("[!.]*.ipynb"))]
+TERMS = [assignments.DEFAULT, "2027-spring"]
 Said = list[str]  # by check, "" where it passed
 
 
@@ -43,62 +42,81 @@ def library(path: Path) -> list[tuple[str, dict[str, str]]]:
 
 
 @functools.cache
-def exercise(path: Path, term: str) -> editions.Exercise:
+def exercise(path: Path, term: str) -> assignments.Exercise:
     """Return the exercise at `path` for a term."""
-    return editions.load(path, term)
+    return assignments.load(path, term)
+
+
+@functools.cache
+def paper(path: Path, term: str) -> Paper:
+    """Return an exercise as it is handed out."""
+    made = exercise(path, term)
+    return Paper(made.name, assignments.student_copy(made), made.questions)
 
 
 @functools.cache
 def run(path: Path, term: str) -> Found:
-    """Run an exercise for a term: untouched, solved, and with each answer."""
-    made = exercise(path, term)
-    paper = Paper(made.name, editions.student_copy(made), made.questions)
-    judge, found, solved = Judge(), Found(), solution(made)
-    assert judge.prepare(paper.cells) == ""
-    found.untouched = {name: said(judge, paper, name) for name in paper.questions}
-    region: list[str] = []  # the code from the first cell to answer in to the checks
-    for cell in paper.notebook.cells:
+    """Run an exercise for a term: untouched, solved, and with its answers.
+
+    Wrong answers are tried for the site's term alone: they are most of the work.
+    """
+    own, user, found = paper(path, term), {}, Found()
+    judge, solved = Judge(user, own.handed_out()), solution(exercise(path, term))
+    found.untouched = {name: said(judge, own, name) for name in own.questions}
+    region: list[tuple[str, str]] = []  # kinds and code from an answer to its checks
+    for cell in own.notebook.cells:
         kind = kind_of(cell)
         if kind == "answer":
-            region.append(next(solved))
+            region.append((kind, next(solved)))
         elif kind == "given" and region:
-            region.append(cell.source)
-        elif kind == "given" and cell.id != CELL_ID:
-            assert judge.run(cell.source) == "", cell.source
+            region.append((kind, cell.source))
+        elif kind == "given":
+            assert execute(judge, cell.source) == "", cell.source
         for name in cell.metadata.get("otter", {}).get("tests", []):
-            given = [s for k, s in paper.cells if k == "given" and s in region]
+            given = [source for kind, source in region if kind == "given"]
             for number, (question, answer) in enumerate(library(path)):
-                if question == name:
+                tried = term == TERMS[0] or "right" in answer
+                if question == name and tried:
                     code = [answer["code"], *given]
-                    found.answers[number] = tried(judge, paper, name, code)
-            stopped = [judge.run(source) for source in region]
-            found.solution[name] = [*filter(None, stopped), *said(judge, paper, name)]
+                    found.answers[number] = attempt(judge, own, name, code)
+            stopped = [execute(judge, source) for _, source in region]
+            found.solution[name] = [*filter(None, stopped), *said(judge, own, name)]
             region = []
-    found.values = judge.answered
+    found.values = user
     plt.close("all")
     return found
 
 
-def said(judge: Judge, paper: Paper, name: str) -> Said:
+def execute(judge: Judge, source: str) -> str:
+    """Run a cell as a student's; return the exception that ended it, or ""."""
+    try:
+        exec(TransformerManager().transform_cell(source), judge.user)
+    except Exception as error:
+        return judge.said(error)
+    return ""
+
+
+def said(judge: Judge, own: Paper, name: str) -> Said:
     """Return what the checks of a question say."""
-    cases = paper.questions[name].test_cases
-    return [judge.check(editions.code_of(case.body)) for case in cases]
+    return [judge.check(code_of(case.body)) for case in own.questions[name].test_cases]
 
 
-def tried(judge: Judge, paper: Paper, name: str, code: list[str]) -> Said:
+def attempt(judge: Judge, own: Paper, name: str, code: list[str]) -> Said:
     """Return what comes of an answer, and leave everything as it was before."""
-    before, state = dict(judge.answered), torch.get_rng_state()
-    stopped = [judge.run(source) for source in code]
-    found = [*filter(None, stopped), *said(judge, paper, name)]
-    judge.answered.clear()
-    judge.answered.update(before)
+    before, state = dict(judge.user), torch.get_rng_state()
+    found = list(filter(None, [execute(judge, source) for source in code]))
+    for case in own.questions[name].test_cases:  # the first that fails is enough
+        if not any(found):
+            found.append(judge.check(code_of(case.body)))
+    judge.user.clear()
+    judge.user.update(before)
     torch.set_rng_state(state)
     plt.close("all")
     return found
 
 
-def solution(made: editions.Exercise) -> Iterator[str]:
+def solution(made: assignments.Exercise) -> Iterator[str]:
     """Yield the code cells of the solution, which are those that a student fills in."""
-    for kind, _, cell in editions.parts(made):
+    for kind, _, cell in assignments.parts(made):
         if kind == "solution" and cell.cell_type == "code":
             yield cell.source

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 from collections.abc import Iterator
+from unittest.mock import Mock
 
 import matplotlib as mpl
 import pytest
@@ -18,6 +20,7 @@ def as_it_was(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch, mpl.rc_context():
         patch.chdir(tmp_path_factory.mktemp("notebooks"))
         patch.setenv("MPLBACKEND", "agg")
+        patch.setattr(builtins, "get_ipython", Mock(), raising=False)  # for magics
         mpl.use("agg")
         yield
     torch.set_default_dtype(dtype)

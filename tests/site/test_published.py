@@ -23,7 +23,7 @@ from bs4 import BeautifulSoup
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from mle_book import editions, notebooks, publish
+from mle_book import assignments, notebooks, publish
 from mle_book.publish import ROOT
 from mle_book.site import downloads
 
@@ -273,9 +273,9 @@ def lines(source: str) -> set[str]:
 
 def secrets(path: Path) -> set[str]:
     """Return the lines of solutions and hidden checks that no student has."""
-    made = editions.load(path)
-    kept = [c.source for kind, _, c in editions.parts(made) if kind != "given"]
-    given = "".join(cell.source for cell in editions.student_copy(made).cells)
+    made = assignments.load(path)
+    kept = [c.source for kind, _, c in assignments.parts(made) if kind != "given"]
+    given = "".join(cell.source for cell in assignments.student_copy(made).cells)
     given += publish.ROOT.joinpath("src/mle_helpers.py").read_text("utf-8")
     return {line for line in lines("\n".join(kept)) if line not in squeezed(given)}
 
@@ -293,7 +293,7 @@ def test_solutions_are_folded(html: Path, exercise: tuple[Path, set[str]]) -> No
     path, hidden = exercise
     page = Folded((html / f"book/exercises/{path.stem}.html").read_text("utf-8"))
     inside, outside = squeezed(page.inside), squeezed(page.outside)
-    for kind, _, cell in editions.parts(editions.load(path)):
+    for kind, _, cell in assignments.parts(assignments.load(path)):
         if kind != "given" and cell.cell_type == "code":
             assert squeezed(cell.source) in inside, cell.source
     assert not [line for line in hidden if line in outside]

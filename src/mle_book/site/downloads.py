@@ -19,7 +19,7 @@ from sphinx.config import Config
 from sphinx.errors import ExtensionError
 
 from mle_book import publish
-from mle_book.editions import hand_out
+from mle_book.assignments import hand_out
 from mle_book.notebooks import NotebookError
 from mle_book.publish import GITHUB, LATEST, ROOT
 

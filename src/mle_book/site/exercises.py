@@ -4,7 +4,7 @@ A page is made of the notebook as written, without otter's marks. Solutions and 
 are folded in `<details>`, which need no script. With `SOLUTIONS=0` in the environment
 the page is made of the student's copy, so that a course's own site gives nothing away.
 The notebook that a page offers is the student's copy in either case: buttons take it
-from `mle_book.editions.hand_out`, and Sphinx copies no sources (`html_copy_source`).
+from `mle_book.assignments.hand_out`, and Sphinx copies no sources (`html_copy_source`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from docutils import nodes
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
-from mle_book import editions
+from mle_book import assignments
 
 EXERCISES = "book/exercises/"
 FOLDED = {"solution": "the solution", "check": "the checks"}
@@ -41,7 +41,7 @@ def fold(app: Sphinx, docname: str, source: list[str]) -> None:
     """Replace the source of an exercise by what its page shows."""
     path = Path(app.env.doc2path(docname))
     if docname.startswith(EXERCISES) and path.suffix == ".ipynb":
-        made = editions.load(path)
+        made = assignments.load(path)
         shown = page(made) if with_solutions() else page_without_solutions(made)
         source[0] = nbformat.writes(shown)
 
@@ -60,28 +60,28 @@ def mend(
         context["body"] = re.sub(title, span, context["body"])
 
 
-def page(made: editions.Exercise) -> NotebookNode:
+def page(made: assignments.Exercise) -> NotebookNode:
     """Return an exercise with its solutions and its checks folded."""
     shown = nbformat.from_dict(made.source)
     shown.cells = []
-    for kind, question, cell in editions.parts(made):
+    for kind, question, cell in assignments.parts(made):
         last = shown.cells[-1] if shown.cells else cell
-        if kind == "check" and last.metadata.get(editions.KEY) == question:
+        if kind == "check" and last.metadata.get(assignments.KEY) == question:
             last.source += f"\n\n{cell.source}"  # all checks of a question are one cell
             continue
         if kind == "check":
-            cell.metadata[editions.KEY] = question
+            cell.metadata[assignments.KEY] = question
         shown.cells.append(folded(cell, kind) if kind in FOLDED else cell)
     return shown
 
 
-def page_without_solutions(made: editions.Exercise) -> NotebookNode:
+def page_without_solutions(made: assignments.Exercise) -> NotebookNode:
     """Return the student's copy of an exercise, its public checks folded.
 
     Given cells keep their outputs up to the first that can show an answer.
     """
     outputs = {}
-    for kind, _, cell in editions.parts(made):
+    for kind, _, cell in assignments.parts(made):
         if kind == "solution":
             break
         outputs[cell.id] = cell.get("outputs", [])
@@ -90,7 +90,7 @@ def page_without_solutions(made: editions.Exercise) -> NotebookNode:
         if cell.cell_type == "code":
             cell.outputs = outputs.get(cell.id, [])
         for name in cell.metadata.get("otter", {}).get("tests", []):
-            public = editions.public_checks(made.questions[name])
+            public = assignments.public_checks(made.questions[name])
             cell.source = "\n".join([cell.source, *public]).strip()
             folded(cell, "check")
     return shown

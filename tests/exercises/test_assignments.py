@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 import re
 import zipfile
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from mle_book import editions
+from mle_book import assignments
 from mle_book.notebooks import NotebookError
 
 from ..editions import alone
@@ -23,14 +25,16 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 @pytest.fixture(scope="module", autouse=True)
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with alone.lonely_kernel(tmp_path_factory.mktemp("kernel")):
-        yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        with alone.lonely_kernel(tmp_path_factory.mktemp("kernel")):
+            yield
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_student_copy_runs_alone(path: Path, tmp_path: Path) -> None:
     """From an empty folder, with no module of ours, no otter needed, no network."""
-    copied = editions.student_copy(exercise(path, TERMS[1]))
+    copied = assignments.student_copy(exercise(path, TERMS[1]))
     ran = alone.run(copied, tmp_path)  # raises where a cell does
     code = "\n".join(c.source for c in ran.cells if c.cell_type == "code")
     assert "otter" not in code
@@ -43,8 +47,10 @@ def test_student_copy_runs_alone(path: Path, tmp_path: Path) -> None:
 
 
 def test_check_says_what_is_wrong(tmp_path: Path) -> None:
-    copied = editions.student_copy(exercise(SAMPLE, TERMS[0]))
-    answers = [c for c in copied.cells if editions.ANSWER in c.metadata.get("tags", [])]
+    copied = assignments.student_copy(exercise(SAMPLE, TERMS[0]))
+    answers = [
+        c for c in copied.cells if assignments.ANSWER in c.metadata.get("tags", [])
+    ]
     answers[0].source = "scale_hat = data[:1]"
     answers[1].source = "def loss(loc):\n    return torch.tensor(1.0)"
     copied.cells.append(nbformat.v4.new_code_cell('check("q9")'))
@@ -64,16 +70,52 @@ def test_autograder_is_complete() -> None:
         assert names >= {"setup.sh", "run_autograder", "run_otter.py"}
         assert names >= {"tests/q1.py", "tests/q2.py", "files/mle_helpers.py"}
         assert "divide by n" in packed.read("tests/q1.py").decode()
-        assert "pytorch-cpu" in packed.read("environment.yml").decode()
+        environment = packed.read("environment.yml").decode()
+        lock = (assignments.ROOT / "requirements.lock").read_text("utf-8")
+        for name, version in re.findall(r"- ([a-z-]+)=([\d.]+)\n", environment):
+            name = {"pytorch-cpu": "torch"}.get(name, name)
+            assert name == "python" or f"\n{name}=={version}." in lock
+        assert "pytorch-cpu=" in environment
+        assert b"playwright" not in packed.read("setup.sh")
+        assert b"\nexport OMP_NUM_THREADS=1\n" in packed.read("run_autograder")
+        assert b"choose(Path('/autograder'), 'sample', 'default')" in packed.read(
+            "run_otter.py"
+        )
+
+
+def test_gradescope_takes_the_latest_of_this_exercise_and_term(tmp_path: Path) -> None:
+    for folder in ("submission/in", "results"):
+        (tmp_path / folder).mkdir(parents=True)
+    line = {term: f'{{"source": ["TERM = \\"{term}\\""]}}' for term in TERMS}
+    files = {
+        "other.ipynb": line[TERMS[1]],
+        "sample (1).ipynb": line[TERMS[0]],
+        "sample.ipynb": line[TERMS[1]],
+        "in/sample.ipynb": line[TERMS[1]] + " ",
+    }
+    for number, (name, text) in enumerate(files.items()):
+        path = tmp_path / "submission" / name
+        path.write_text(text)
+        os.utime(path, (number, number))
+    assignments.choose(tmp_path, "sample", TERMS[1])
+    (left,) = tmp_path.rglob("*.ipynb")
+    assert left == tmp_path / "submission/sample.ipynb"
+    assert left.read_text() == files["in/sample.ipynb"]
+    with pytest.raises(SystemExit):
+        assignments.choose(tmp_path, "sample", "2031")
+    result = json.loads((tmp_path / "results/results.json").read_text())
+    assert result["score"] == 0
+    assert "of the term 2031" in result["output"]
+    assert not list(tmp_path.rglob("*.ipynb"))
 
 
 def test_what_a_page_offers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The student's copy of an exercise, and a chapter as it is."""
-    chapter = editions.ROOT / "book/01-sampling.ipynb"
-    whole = editions.hand_out(chapter, tmp_path / "chapter").read_text("utf-8")
+    chapter = assignments.ROOT / "book/01-sampling.ipynb"
+    whole = assignments.hand_out(chapter, tmp_path / "chapter").read_text("utf-8")
     assert '"execution_count": 1' in whole
-    monkeypatch.setattr(editions, "EXERCISES", SAMPLE.parent)
-    path = editions.hand_out(SAMPLE, tmp_path / "exercise")
+    monkeypatch.setattr(assignments, "EXERCISES", SAMPLE.parent)
+    path = assignments.hand_out(SAMPLE, tmp_path / "exercise")
     cells = nbformat.read(path, as_version=4).cells
     assert "scale_hat = ..." in [cell.source for cell in cells]
     assert "divide by n" not in path.read_text("utf-8")
@@ -88,7 +130,7 @@ def test_terms_have_the_same_text() -> None:
 
 
 def test_solutions_have_no_marks() -> None:
-    solved = editions.solutions(exercise(SAMPLE, TERMS[0]))
+    solved = assignments.solutions(exercise(SAMPLE, TERMS[0]))
     text = "\n".join(cell.source for cell in solved.cells)
     assert not re.search("# (BEGIN|END)|# SOLUTION|ASSIGNMENT", text)
     assert "scale_hat = (deviation**2).mean().sqrt()\n" in text
@@ -98,7 +140,7 @@ def test_solutions_have_no_marks() -> None:
 
 @pytest.mark.parametrize("term", ["", ".", "..", "a/b", "a b", "-x", "é", 'x"'])
 def test_term_that_is_no_name(term: str, capsys: pytest.CaptureFixture) -> None:
-    assert editions.main([term]) == 1
+    assert assignments.main([term]) == 1
     assert capsys.readouterr().err == (
         f"a term must be named like 2027-spring, not {term!r}\n"
     )
@@ -118,4 +160,4 @@ def test_exercise_that_is_none(old: str, new: str, says: str, tmp_path: Path) ->
         cell.source = cell.source.replace(old, new)
     nbformat.write(notebook, path := tmp_path / "bad.ipynb")
     with pytest.raises(NotebookError, match=re.escape(says)):
-        editions.load(path)
+        assignments.load(path)

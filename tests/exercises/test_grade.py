@@ -1,0 +1,389 @@
+"""Whatever students hand in, each gets what they earned, and nobody else loses."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import functools
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+from nbformat import NotebookNode, v4
+from otter.test_files.ok_test import OKTestFile
+
+from mle_book import assignments, grade
+from mle_book.assignments import Paper, kind_of
+from mle_book.grade_report import Mark
+
+from .answers import PATHS, SAMPLE, TERMS, exercise, paper, solution
+
+# Processes and kernels warn, where pytest is told to raise.
+pytestmark = pytest.mark.filterwarnings("default")
+
+TERM = TERMS[1]
+NAME = SAMPLE.stem
+HERE = str(Path(__file__).parent)
+RIGHT = "scale_hat = data.std(correction=0)"
+LOSS = "def loss(loc):\n    return -Normal(loc, 1.0).log_prob(data).sum()"
+
+
+def sandbox(time: float = 60, contained: bool = True) -> grade.Sandbox:
+    made = grade.Sandbox(Path(__file__).parent, time, 8)
+    made.contained &= contained
+    return made
+
+
+CONTAINED = sandbox().contained
+CASES = pytest.mark.skipif(not CONTAINED, reason="bubblewrap does not work here")
+
+
+# --- One cell each, in a notebook of many questions -----------------------------------
+
+# By name: a cell after which x is 1, so that the answer is right.
+HONEST = {
+    "plain": "x = 1",
+    "named tuple": "from collections import namedtuple\n"
+    "r = namedtuple('F', 'a')(1)\nx = r.a",
+    "data class": "from dataclasses import dataclass\n\n"
+    "@dataclass\nclass F:\n    a: int\n\nx = F(1)",
+    "own module": "class Net(torch.nn.Module):\n    pass\nnet = Net()\nx = 1",
+    "own object": "class Timer:\n    def __enter__(self):\n        return self\n\n"
+    "t = Timer()\nx = 1",
+    "first optimizer": "torch.optim.Adam([torch.zeros(1)])\nx = 1",
+    "%%time": "%%time\nx = 1",
+    "%%capture": "%%capture\nprint(1)\nx = 1",
+    "%time": "%time x = 1",
+    "display": "import pandas as pd\ndisplay(pd.DataFrame({'a': [1]}))\nx = 1",
+    "!ls": "!ls\n%matplotlib inline\nx = 1",
+    "statsmodels": "import statsmodels.api as sm\nx = 1",
+    "Colab's drive": "from google.colab import drive\ndrive.mount('/content')\nx = 1",
+    "own temporary file": "open('mine', 'w').write('1')\nx = int(open('mine').read())",
+    "much printed": "for _ in range(10**5):\n    print('x' * 99)\nx = 1",
+    "slow": "for _ in range(30_000):\n    torch.ones(9).sum()\nx = 1",
+    "given names rebound": "given = abs = list = None\nx = 1",
+    "given function rebound": "def twice(x):\n    return 0\nx = 1",
+    "float32": "x = torch.tensor(1.0, dtype=torch.float32)",
+    "numpy": "import numpy as np\nx = np.float64(1)",
+}
+# Wrong, and what the student is told.
+WRONG = {
+    "nothing": ("", "not answered"),
+    "wrong": ("x = 2", "x must be 1"),
+    "stops": ("1 / 0\nx = 1", "a cell stopped: ZeroDivisionError: division by zero"),
+    "typo": ("x = (", "a cell stopped: SyntaxError"),
+    "leaves": ("import sys\nsys.exit()", "a cell stopped: SystemExit"),
+    "half a character": (
+        "raise ValueError('\\ud800')",
+        "a cell stopped: UnicodeEncodeError",
+    ),
+    "asks": ("x = input()", "a cell stopped: StdinNotImplementedError"),
+    "takes the memory": ("x = bytearray(9 * 2**30)", "MemoryError"),
+    "rebound": ("given = 2\nx = 2", "x must be 1"),
+}
+# What must not come to pass, though its author gets the points.
+HOSTILE = {
+    "writes": "open({victim!r}, 'a').write('!')",
+    "replaces": "open('a', 'w').close()\nos.replace('a', {victim!r})",
+    "links": "os.link({victim!r}, {folder!r} + '/b')",
+    "data base": "import sqlite3\nat = sqlite3.connect({folder!r} + '/c')\n"
+    "at.execute('create table t(a)')",
+    "torch": "torch.from_file({folder!r} + '/d', shared=True, size=9)",
+    "shell": "os.system('rm -rf {folder}')",
+    "reads": "assert 'victim' not in open({victim!r}).read()",
+    "reads the course": f"assert not os.path.exists({str(SAMPLE)!r})",
+    "network": "import socket\nsocket.create_connection(('localhost', {port}), 2)",
+    "outlives": "import subprocess\nsubprocess.Popen(['sleep', '{marker}'])",
+    "outlives more": "import _posixsubprocess\nsubprocess.Popen(['sleep', '{marker}'], "
+    "start_new_session=True, env={{}})",
+    "walks": "import gc\n[o.get('x') for o in gc.get_objects() if type(o) is dict]",
+}
+MARKER = "98765"
+
+
+def of_questions(names: list[str]) -> Paper:
+    """Return an exercise with a question for each name."""
+    cells = [v4.new_code_cell("import os, torch\ngiven = 1\n", id="given")]
+    cells[0].source += "def twice(x):\n    return 2 * x"
+    questions = {}
+    for number, name in enumerate(names):
+        answer = {"tags": [assignments.ANSWER]}
+        check = {"otter": {"tests": [name]}}
+        cells.append(v4.new_code_cell("x = ...", id=f"a{number}", metadata=answer))
+        cells.append(v4.new_code_cell("check", id=f"c{number}", metadata=check))
+        code = (
+            ">>> assert twice(getattr(x, 'a', x)) == 2 * given, 'x must be 1'\n"
+            ">>> assert abs(-1) == 1 and list(range(1)) == [0]\n>>> x = None\n"
+        )
+        case = {"code": code, "hidden": False, "points": 1}
+        spec = {"name": name, "points": None, "suites": [{"cases": [case]}]}
+        questions[name] = OKTestFile.from_spec(spec)
+    return Paper("many", v4.new_notebook(cells=cells), questions)
+
+
+def mark_all(cells: dict[str, str], box: grade.Sandbox) -> dict[str, Mark]:
+    made = of_questions(list(cells))
+    handed = [
+        (f"a{n}", f"x = None\n{c}" * bool(c)) for n, c in enumerate(cells.values())
+    ]
+    # A cell magic must stand first.
+    handed = [(n, c.removeprefix("x = None\n") if "%%" in c else c) for n, c in handed]
+    return {m.question: m for m in grade.marks(made, grade.placed(made, handed), box)}
+
+
+@functools.cache
+def marked() -> dict[str, Mark]:
+    return mark_all({k: code for k, (code, _) in WRONG.items()} | HONEST, sandbox())
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_honest_answer_earns_its_points(name: str) -> None:
+    assert (marked()[name].points, marked()[name].comment) == (1, "")
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_answer_is_told_why(name: str) -> None:
+    assert marked()[name].points == 0
+    assert WRONG[name][1] in marked()[name].comment
+
+
+@CASES
+def test_hostile_cells_change_nothing(tmp_path: Path) -> None:
+    victim = tmp_path / "victim.txt"
+    victim.write_text("victim")
+    before = victim.stat(), sorted(os.listdir(tmp_path))
+    listener = socket.create_server(("localhost", 0))
+    port = listener.getsockname()[1]
+    told = {"victim": victim, "folder": tmp_path, "marker": MARKER, "port": port}
+    told = {name: str(value) for name, value in told.items()}
+    cells = {name: code.format(**told) + "\nx = 1" for name, code in HOSTILE.items()}
+    found = mark_all({"first": "x = 1", **cells, "last": "x = 1"}, sandbox())
+    listener.close()
+    assert (victim.stat(), sorted(os.listdir(tmp_path))) == before
+    assert victim.read_text() == "victim"
+    assert not [p for p in psutil.process_iter() if MARKER in _command(p)]
+    assert found["first"].points == found["last"].points == 1
+    done = {name for name in HOSTILE if found[name].points}
+    assert done >= {"reads the course", "outlives", "walks"}
+    assert not done & {"writes", "replaces", "links", "data base", "torch", "network"}
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+@pytest.mark.parametrize("contained", [CONTAINED, False])
+def test_loop_costs_one_cell_and_the_end_of_python_what_follows(
+    contained: bool, capfd: pytest.CaptureFixture
+) -> None:
+    cells = {
+        "before": "x = 1",
+        "loop": "while True: pass",
+        "between": "x = 1",
+        "end": "x = 1\nos._exit(3)",
+        "after": "x = 1",
+    }
+    found = mark_all(cells, sandbox(4, contained))
+    assert [mark.points for mark in found.values()] == [1, 0, 1, 0, 0]
+    assert "took more than 4 s" in found["loop"].comment
+    assert "the notebook ended before this" in found["after"].comment
+
+
+def test_loop_that_goes_on_ends_the_notebook() -> None:
+    loop = "while True:\n    try:\n        {}\n    except BaseException:\n        pass"
+    stubborn = loop.format("while True: pass")
+    begun = time.monotonic()
+    found = mark_all({"before": "x = 1", "stubborn": stubborn}, sandbox(3))
+    assert time.monotonic() - begun < 40
+    assert [mark.points for mark in found.values()] == [1, 0]
+
+
+# --- Where code stands ----------------------------------------------------------------
+
+
+def answered(*answers: str) -> NotebookNode:
+    """Return the student's copy of the sample with answers; "" leaves one as it is."""
+    notebook = copy.deepcopy(paper(SAMPLE, TERM).notebook)
+    cells = [cell for cell in notebook.cells if kind_of(cell) == "answer"]
+    for cell, answer in zip(cells, answers, strict=True):
+        cell.source = answer or cell.source
+    return notebook
+
+
+def reversed_cells(notebook: NotebookNode) -> None:
+    notebook.cells.reverse()
+
+
+def given_deleted(notebook: NotebookNode) -> None:
+    notebook.cells = [c for c in notebook.cells if kind_of(c) == "answer"]
+
+
+def ids_lost(notebook: NotebookNode) -> None:
+    """As other programs leave a notebook: all that is left is its text."""
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"lost-{number}"
+        cell.metadata.clear()
+
+
+def given_changed(notebook: NotebookNode) -> None:
+    setup = next(c for c in notebook.cells if "def draw" in c.source)
+    setup.source += "\n\ndef draw():\n    return torch.zeros(3)\n"
+
+
+@pytest.mark.parametrize(
+    "harm", [reversed_cells, given_deleted, ids_lost, given_changed]
+)
+def test_answers_are_set_where_they_belong(harm) -> None:
+    notebook = answered(RIGHT, LOSS)
+    harm(notebook)
+    own = grade.placed(
+        paper(SAMPLE, TERM),
+        [(c.id, c.source) for c in notebook.cells if c.cell_type == "code"],
+    )
+    made = paper(SAMPLE, TERM).notebook.cells
+    first, second = (n for n, cell in enumerate(made) if kind_of(cell) == "check")
+    (one,) = (n for n, sources in enumerate(own) if RIGHT in sources)
+    (two,) = (n for n, sources in enumerate(own) if LOSS in sources)
+    assert one <= first < two <= second
+
+
+# --- A class --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Make the sample the one exercise of a term; return the folder of grades."""
+    folder = tmp_path_factory.mktemp("editions")
+    for kind in ("student", "autograder"):
+        (folder / TERM / kind).mkdir(parents=True)
+    nbformat.write(
+        paper(SAMPLE, TERM).notebook, folder / TERM / f"student/{NAME}.ipynb"
+    )
+    archive = exercise(SAMPLE, TERM).archive
+    (folder / TERM / f"autograder/{NAME}.zip").write_bytes(archive)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(assignments, "EDITIONS", folder)
+        patch.setattr(grade, "GRADES", folder / "grades")
+        patch.setattr(grade, "ROOT", folder)
+        yield folder / "grades" / TERM
+
+
+def rows(path: Path) -> dict[str, dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["student"]: row for row in csv.DictReader(file)}
+
+
+def test_class(course: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    right = answered(RIGHT, LOSS)
+    ids_lost(right)
+    right.metadata.clear()
+    big = answered(RIGHT, LOSS)
+    big.cells[1].outputs = [v4.new_output("stream", text="x" * 50_000_000)]
+    nbformat.write(right, tmp_path / "lovelaceada_LATE_7_70_Copy of it.ipynb")
+    nbformat.write(big, tmp_path / f"turingalan_8_80_{NAME}.ipynb")
+    nbformat.write(answered("x = (", ""), tmp_path / f"=cmd_9_90_{NAME}-1.ipynb")
+    nbformat.write(answered(RIGHT, LOSS), tmp_path / f"=cmd_9_89_{NAME}.ipynb")
+    (tmp_path / f"bad_10_100_{NAME}.ipynb").write_text("{")
+    (tmp_path / "roster.csv").write_text(
+        "Student,ID,SIS User ID,Section,sample (123)\n    Points Possible,,,,\n"
+        '"Lovelace, Ada",7,a,1,\n"Turing, Alan",8,b,1,\n"Gauss, Carl",11,c,1,\n'
+    )
+    command = [str(tmp_path), TERM, "--roster", str(tmp_path / "roster.csv")]
+    assert grade.main(command) == 0, capsys.readouterr().err
+    found = rows(course / "grades.csv")
+    assert {name: row["points"] for name, row in found.items()} == {
+        "lovelaceada": "5.0",
+        "turingalan": "5.0",
+        "'=cmd": "0.0",
+        "bad": "",
+        "Gauss, Carl": "",
+    }
+    assert found["lovelaceada"]["remarks"] == (
+        "late; sample was called lovelaceada_LATE_7_70_Copy of it.ipynb"
+    )
+    assert "2 files" in found["'=cmd"]["remarks"]
+    assert "not a notebook" in found["bad"]["remarks"]
+    assert found["Gauss, Carl"]["remarks"] == "nothing handed in"
+    assert found["turingalan"]["sample q1"] == "2.0"
+    assert found["turingalan"]["sample q2 maximum"] == "3.0"
+    assert found["turingalan"]["maximum"] == "5.0"
+    canvas = (course / "canvas.csv").read_text("utf-8").splitlines()
+    assert canvas[0] == "Student,ID,SIS User ID,Section,sample (123)"
+    assert canvas[2:] == [
+        '"Lovelace, Ada",7,a,1,5',
+        '"Turing, Alan",8,b,1,5',
+        '"Gauss, Carl",11,c,1,',
+    ]
+    page = (course / "students/lovelaceada.html").read_text("utf-8")
+    assert "sample: 5 of 5" in page
+    assert "not answered" in (course / "summary.html").read_text("utf-8")
+
+
+def test_again_with_overrides(course: Path, tmp_path: Path) -> None:
+    """Old marks are kept, and what was set by hand survives."""
+    nbformat.write(answered("scale_hat = 9", LOSS), tmp_path / f"ada-{NAME}.ipynb")
+    said = "student,question,points,why\nada,sample q1,1.5,<b>half</b> right\n"
+    (tmp_path / "overrides.csv").write_text(said)
+    for _ in range(2):
+        assert grade.main([str(tmp_path), TERM]) == 0
+        assert rows(course / "grades.csv")["ada"]["points"] == "4.5"
+    assert len(list((course / "earlier").glob("*/grades.csv"))) >= 1
+    page = (course / "students/ada.html").read_text("utf-8")
+    assert "set by hand: &lt;b&gt;half&lt;/b&gt; right" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["no", TERM], "nothing was handed in at no"),
+        ([HERE, "2031"], "make editions TERM=2031"),
+        ([HERE, "../x"], "must be named like"),
+        ([HERE, TERM, "--roster", "no.csv"], "no.csv"),
+    ],
+)
+def test_nothing_to_grade(
+    arguments: list[str], says: str, course: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert grade.main(arguments) == 1
+    assert says in capsys.readouterr().err
+
+
+@CASES
+def test_solution_of_chapter_4_as_the_first_on_a_fresh_machine() -> None:
+    """Its first optimizer makes torch write among temporary files."""
+    path = next(path for path in PATHS if path.stem.startswith("04"))
+    made, solved = paper(path, TERM), solution(exercise(path, TERM))
+    handed = [
+        (c.id, next(solved)) for c in made.notebook.cells if kind_of(c) == "answer"
+    ]
+    found = grade.marks(made, grade.placed(made, handed), sandbox(120))
+    assert [(m.points, m.comment) for m in found] == [(m.maximum, "") for m in found]
+    assert sum(m.maximum for m in found) == 20
+
+
+def test_otter_gives_the_same_points(tmp_path: Path) -> None:
+    """What Gradescope runs is otter, with the zip, on what the student handed in."""
+    (tmp_path / "autograder.zip").write_bytes(exercise(SAMPLE, TERM).archive)
+    nbformat.write(answered("scale_hat = data.std()", LOSS), tmp_path / f"{NAME}.ipynb")
+    code = (
+        "import json, sys; from otter.api import grade_submission as grade\n"
+        "found = grade(*sys.argv[1:], quiet=True).results\n"
+        "print(json.dumps([[r.score, r.possible] for r in found.values()]))\n"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code, f"{NAME}.ipynb"]
+    done = subprocess.run(
+        [*command, "autograder.zip"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == [[0, 2], [3, 3]]
