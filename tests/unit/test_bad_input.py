@@ -47,7 +47,7 @@ def new(make: Any, *arguments: Any, **options: Any) -> Tensor:
         return make(*arguments, **options)
 
 
-sparse, rows_only = y.to_sparse(), new(y.to_sparse_csr)
+sparse = y.to_sparse()
 nested = new(torch.nested.nested_tensor, [x, x[:2]])
 quantized = new(torch.quantize_per_tensor, x.float(), 0.1, 0, torch.qint8)
 
@@ -93,20 +93,16 @@ class Hungry(optim.SGD):
 CALLS = r"""
 ValueError: data must have shape \(n,\), each above 0, not \(\d*
     normal_mle(x[:0])
-    normal_mle(x[0])
     normal_mle(y)
 ValueError: data must have shape \(n,\).* not \(4, 1\).* data\[:, 0\]
     normal_mle(x[:, None])
 ValueError: data must have shape \(n, d\), each above 0, not \(\d*
     multivariate_normal_mle(y[None])
-    multivariate_normal_mle(y[:0])
     multivariate_normal_mle(y[:, :0])
 ValueError: data must have shape \(n, d\).* not \(4,\).* data\[:, None\]
     multivariate_normal_mle(x)
 ValueError: data must have shape \(n, \.\.\.\), each above 0, not \(\d*
     negative_log_likelihood(standard, x[:0])
-    negative_log_likelihood(standard, x[0])
-    normal(x[:0])
     normal(x[0])
 ValueError: data must vary.* samples are equal.* no maximum
     normal_mle(x[:1])
@@ -118,7 +114,6 @@ ValueError: data must vary within the range of floats.* variance.* another unit
     normal_mle(1e200 * x)
     normal_mle(1e-200 * x)
     multivariate_normal_mle(1e160 * y)
-    multivariate_normal_mle(1e-160 * y)
 ValueError: data must vary within the range of floats.*float32; data.double\(\)
     normal_mle(torch.tensor([3e38, -3e38]))
 ValueError: data must have more samples than dimensions, but 2 <= [23]
@@ -126,27 +121,21 @@ ValueError: data must have more samples than dimensions, but 2 <= [23]
     multivariate_normal_mle(y[:2])
 ValueError: data must have a non-singular covariance, but column 1 is a combination
     multivariate_normal_mle(columns(first, first))
-    multivariate_normal_mle(columns(first, 1e6 * first + 3))
     multivariate_normal_mle(columns(first, 3 * first).float())
 ValueError: data must have a non-singular covariance, but column 2 is a combination
     multivariate_normal_mle(columns(first, second, first - second))
 ValueError: data must have shape \(n, 2\) for the distribution, not \(\d+
-    negative_log_likelihood(multivariate_normal_mle(y), x)
     negative_log_likelihood(Normal(torch.zeros(2), 1.0), y[:, :1])
     fit(MultivariateNormal, x, init={"loc": [0, 0], "scale_tril": eye})
-    start(loc=[0.0, 1.0])
 ValueError: data must have shape \(n,\) for the distribution, not \(20, 2\)
     negative_log_likelihood(standard, y)
     normal(y)
 ValueError: data must have shape \(n, 4\) for the distribution, not \(4,\).*data\[None\]
     fit(Normal, x, init={"loc": 0.0}, fixed={"scale": x})
 ValueError: data must have shape \(n, [013]\) for the distribution, not \(\d+
-    start(loc=[])
     start(loc=[0.0])
     bivariate(loc=[0.0], scale_tril=[[1.0]])
-    bivariate(loc=[0.0, 0.0, 0.0])
 ValueError: data must be samples.* could give: sample 1, .*-1.0.* is outside Greater
-    negative_log_likelihood(Exponential(1.0), float64([1.0, -1.0]))
     negative_log_likelihood(Exponential(torch.ones(2)), float64([[1, 1], [1, -1]]))
     fit(Gamma, float64([1.0, -1.0]), init={"concentration": 1.0, "rate": 1.0})
 ValueError: data must be samples.* could give: sample 1, 0.0, is outside
@@ -158,24 +147,20 @@ ValueError: data must be samples that the distribution could give: \S
     negative_log_likelihood(Distribution(validate_args=False), x)
     bivariate(scale_tril=torch.eye(3))
 ValueError: data must have a likelihood under the distribution: it is nan
-    negative_log_likelihood(Normal(nan, 1.0, validate_args=False), x)
     negative_log_likelihood(Normal(0.0, -1.0, validate_args=False), x)
     negative_log_likelihood(Beta(float64(0.5), float64(2.0)), float64([0.0, 1.0]))
 TypeError: distribution must be one of torch's, not .*[nN]ormal'
     negative_log_likelihood(Normal, x)
-    negative_log_likelihood("normal", x)
 TypeError: family must be a class with arg_constraints.*, not .*subclass
     fit("Normal", x, init={"loc": 0.0})
     fit(Distribution, x, init={"loc": 0.0})
     fit(lambda loc: Normal(loc, 1.0), x, init={"loc": 0.0})
-    fit(None, x, init={"loc": 0.0})
     fit(optim.Adam, x, init={"loc": 0.0})
     fit(Uniform, x, init={"low": 0.0, "high": 6.0})
     fit(MixtureSameFamily, x, init={"mixture_distribution": standard})
-    fit(Independent, x, init={"base_distribution": standard})
     fit(TransformedDistribution, x, init={"base_distribution": standard})
     fit(standard, x, init={"loc": 0.0, "scale": 1.0})
-ValueError: init and fixed must be parameters of LKJCholesky: .*dim
+ValueError: init and fixed must .*LKJCholesky.*: .*dim
     fit(LKJCholesky, float64(eye)[None], init={"concentration": 1.0})
 ValueError: 'total_count' must be fixed, for no transform leads to .*Integer
     fit(Binomial, x, init={"total_count": 9.0, "probs": 0.5})
@@ -183,71 +168,56 @@ TypeError: fit\(\) missing .*'init'
     fit(Normal, x)
 ValueError: init must name at least one parameter to learn, not be empty
     normal(init={})
-    normal(init={}, fixed={"loc": 0.0, "scale": 1.0})
 TypeError: (init|fixed) must map names to values, not be \S
     normal(init=[0.0, 1.0])
-    normal(init=None)
     normal(init=pd.Series({"loc": 0.0}))
     normal(fixed="scale")
-    normal(fixed=x)
     normal(fixed=[])
-ValueError: init must name parameters, not ('mu'|0): Normal has loc, scale
+ValueError: init must name parameters, not 'mu': Normal has loc, scale
     normal(init={"mu": 0.0, "scale": 1.0})
-    normal(init={0: 1.0})
 ValueError: fixed must name parameters, not 'sigma': Normal has loc, scale
     hold(sigma=1.0)
 ValueError: scale must be in init or in fixed, not in both
     start(fixed={"scale": 1.0})
-ValueError: init and fixed must be parameters of \w+: .*(scale|not both)
+ValueError: init and fixed must .*: .*(scale|not both)
     normal(init={"loc": 0.0})
     fit(MultivariateNormal, y, init={"loc": [0, 0]})
     fit(Bernoulli, ones, init={"probs": 0.5, "logits": 0.0})
-ValueError: init and fixed must be parameters of Normal: .*scale.*GreaterThan
+ValueError: init and fixed must .*Normal.*: .*scale.*GreaterThan
     start(scale=-1.0)
-    start(scale=0.0)
     hold(scale=-1.0)
-ValueError: init and fixed must be parameters of Multivar.*(_matrix|_tril|loc)
+ValueError: init and fixed must .*Multivar.*: .*(_matrix|_tril|loc)
     fit(MultivariateNormal, y, init={"loc": [0, 0], "covariance_matrix": [[1, 2]] * 2})
     bivariate(scale_tril=[[1, 1], [0, 1]])
-    bivariate(scale_tril=[[1, 0], [0, -1]])
     bivariate(loc=0.0)
-    bivariate(scale_tril=1.0)
 ValueError: init\['probs'\] must lie in the range of \w+\(\), not .*edge
     fit(Bernoulli, ones, init={"probs": 0.0})
     fit(Categorical, ones, init={"probs": [0.0, 0.5, 0.5]})
 ValueError: (init|fixed)\['\w+'\] must be finite real numbers, not .*: \S
     start(loc=nan)
-    start(loc=inf)
     hold(scale=nan)
     start(loc="zero")
     start(loc=None)
-    start(loc={})
     start(loc=[0.0, 1j])
-    start(loc=x[0] + 2j)
     start(loc=np.array(1 + 2j))
     hold(scale=np.complex128(1 + 2j))
-    start(loc=pd.DataFrame({"a": [0.0]}))
     start(loc=10**400)
     start(loc=x[0].to("meta"))
     start(loc=sparse)
     start(loc=nested)
-    start(loc=quantized)
     bivariate(scale_tril=[[1], [0, 1]])
 ValueError: init must make the data possible.* nearer to the data
     start(loc=1e300)
 ValueError: tol must be a number, 0 or more and below 1, not \S
     normal(tol=1)
-    normal(tol=-1)
     normal(tol=nan)
     normal(tol=None)
-    normal(tol="small")
     normal(tol=x[0])
     normal(tol=True)
     normal(tol=10**400)
 ValueError: max_steps must be an int, 1 or more, not \S
     normal(max_steps=0)
     normal(max_steps=2.5)
-    normal(max_steps="many")
     normal(max_steps=torch.tensor(5))
     normal(max_steps=True)
 ValueError: optimizer must be a class, such as torch.optim.Adam, not \S
@@ -301,18 +271,14 @@ ValueError: transforms must map names in \['loc'.*\], not be \S
     normal(transforms={"sigma": ExpTransform()})
     normal(init={"loc": 0}, fixed={"scale": 1}, transforms={"scale": ExpTransform()})
     normal(transforms=x)
-    normal(transforms=[ExpTransform()])
 TypeError: transforms\['scale'\] must be a Transform, not \S
-    normal(transforms={"scale": "exp"})
     normal(transforms={"scale": torch.exp})
     normal(transforms={"scale": ExpTransform})
-    moving(1.0, 0)
 ValueError: init\['\w+'\] must lie in the range of \w+\(\), not [^:]+: \S
     start(loc=0.0, transforms={"loc": ExpTransform()})
     moving(3.0, SigmoidTransform())
     moving(1.0, AffineTransform(0.0, 0.0))
     moving(1.0, SoftmaxTransform())
-    moving(1.0, StickBreakingTransform())
     moving(1.0, LowerCholeskyTransform())
     moving(1.0, Transform())
     bivariate(transforms={"scale_tril": ExpTransform()})
@@ -321,13 +287,12 @@ TypeError: ax must be a matplotlib Axes, not \S
     plot_contours(plane, Figure())
 ValueError: distribution must be a bivariate normal, not .*: \S
     plot_contours("normal", axes())
-    plot_contours(MultivariateNormal, axes())
     plot_contours(Normal(torch.zeros(2), 1.0), axes())
+    plot_contours(unchecked(torch.tensor([1e308, 0]) * 10), axes())
     plot_contours(MultivariateNormal(torch.zeros(3), torch.eye(3)), axes())
     plot_contours(MultivariateNormal(torch.zeros(4, 2), torch.eye(2)), axes())
     plot_contours(unchecked(torch.tensor([nan, 0.0])), axes())
     plot_contours(unchecked(torch.zeros(2) + 1j), axes())
-    plot_contours(unchecked(torch.zeros(2, device="meta")), axes())
 """
 
 # Wrong for every function that takes data.
@@ -345,12 +310,10 @@ TypeError: data must be a torch.Tensor, not (Series|DataFrame); try .*data.to_nu
 TypeError: data must be dense float32 or float64, not torch.\w+: .*try data.double\(\)
     torch.tensor([1, 2])
     x.half()
-    x > 2
 TypeError: data must be dense float32 or float64, not torch.\w+: \S
     x + 1j
     x.to("meta")
     sparse
-    rows_only
     nested
     quantized
 """
@@ -399,7 +362,7 @@ def test_bad_data(call: str, code: str, error: type[Exception], pattern: str) ->
 
 def test_fit_checks_where_torch_was_told_not_to(monkeypatch) -> None:
     monkeypatch.setattr(distributions.Distribution, "_validate_args", False)
-    with pytest.raises(ValueError, match="init and fixed must be parameters"):
+    with pytest.raises(ValueError, match="init and fixed must"):
         hold(scale=-1.0)
 
 
@@ -432,7 +395,6 @@ def test_an_error_of_the_family_s_own_is_left_as_it_is() -> None:
 GOOD = """
 normal(tol=np.float64(1e-9))
 normal(max_steps=10**30)
-normal(lr=torch.tensor(0.5))
 start(loc=True, scale=np.float32(2.0))
 start(loc=x[0].clone().requires_grad_(), scale=x[1].half())
 normal(fixed=None, transforms=None, weights=None, lr=None)
