@@ -219,8 +219,9 @@ def fit(
         FloatingPointError: The loss became NaN or infinite, at the step it names.
 
     Example:
-        >>> fit(Normal, torch.tensor([1.0, 3.0]).double(), init={"loc": 0, "scale": 1})
-        Fit(Normal: loc=2, scale=1; converged after 12 steps, 15 gradient evaluations)
+        >>> found = fit(Normal, torch.tensor([1.0, 3.0]), init={"loc": 0, "scale": 1})
+        >>> found.converged, found.distribution
+        (True, Normal(loc: 2.0, scale: 1.0))
 
     Source: Nocedal and Wright, Numerical Optimization (2006), sections 3.4 and 7.2.
     """
@@ -544,6 +545,13 @@ def _minimise_lbfgs(
             here, idle, sought = _find_kinks(path, here, axes.straight), 0, True
     if not ending and steps >= max_steps:
         ending = OUT_OF_STEPS
+    return _finish(path, here, axes, steps, ending)
+
+
+def _finish(
+    path: _Path, here: _Place, axes: _Axes, steps: int, ending: str
+) -> tuple[int, str]:
+    """Let the last row be the estimate; say why a search ended that had no reason."""
     changes = {name: path.change(name, here.point) for name in path.free}
     if not ending:
         levels_off = axes.curved and not axes.rises(here)

@@ -10,7 +10,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -202,10 +201,8 @@ def test_loop_costs_one_cell_and_the_end_of_python_what_follows(
 
 def test_loop_that_goes_on_ends_the_notebook() -> None:
     loop = "while True:\n    try:\n        {}\n    except BaseException:\n        pass"
-    stubborn = loop.format("while True: pass")
-    begun = time.monotonic()
-    found = mark_all({"before": "x = 1", "stubborn": stubborn}, sandbox(3))
-    assert time.monotonic() - begun < 40
+    stubborn = "import time\n" + loop.format("while True: time.sleep(1)")
+    found = mark_all({"before": "x = 1", "stubborn": stubborn}, sandbox(2))
     assert [mark.points for mark in found.values()] == [1, 0]
 
 
