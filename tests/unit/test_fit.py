@@ -345,6 +345,19 @@ def test_what_the_optimizer_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "lr" not in received[-1]
 
 
+@pytest.mark.parametrize("name", ["normal", "multivariate", "student"])
+def test_blocks_of_samples_change_nothing(name: str, monkeypatch) -> None:
+    """They are in order here, so that no block is like the whole."""
+    data = PROBLEMS[name].data
+    order = data.reshape(len(data), -1)[:, 0].argsort()
+    problem = replace(PROBLEMS[name], data=data[order])
+    whole = problem.fit().trace
+    monkeypatch.setattr(mle_helpers, "BLOCK", 16)
+    blocks = problem.fit().trace
+    assert abs(len(whole) - len(blocks)) <= 1
+    assert blocks[:9].to_numpy() == pytest.approx(whole[:9].to_numpy(), rel=1e-8)
+
+
 # --- Properties -----------------------------------------------------------------------
 
 seeds = st.integers(0, 10_000)
