@@ -6,6 +6,7 @@ Errors are in standard errors of the estimate, which know no unit and no origin.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from torch import Tensor
 from torch.distributions import (
     Bernoulli,
     Beta,
+    Cauchy,
     Exponential,
     ExpTransform,
     Laplace,
@@ -159,7 +161,7 @@ def test_float32_counts_end_at_once() -> None:
 
 
 def test_heights_of_many_seeds() -> None:
-    for seed in range(20):
+    for seed in range(10):
         data = 170 + 10 * normals(100, seed=seed)
         check(normal(data, 0, 1), data)
 
@@ -207,7 +209,7 @@ def test_float32_many_equal_are_constant() -> None:
 # --- Any unit, any origin -------------------------------------------------------------
 
 z = normals(100)
-SPREADS = [1e-8, 1e-3, 1.0, 1e3, 1e6, 1e8]
+SPREADS = [1e-8, 1.0, 1e6, 1e8]
 ORIGINS = [0.0, 1.0, 1e3, 1e9]
 
 
@@ -353,55 +355,62 @@ def test_many_dimensions() -> None:
 # --- No maximum -----------------------------------------------------------------------
 
 flat = stats.norm.ppf(np.linspace(0.01, 0.99, 60))
+plane = {"loc": [0.0] * 2, "scale_tril": torch.eye(2)}
+# A family, data, a start, and which parameter runs to its edge.
 HOPELESS = {
-    "constant": (Normal, float64([2, 2, 2]), {"loc": 0, "scale": 1}),
-    "constant, at it": (
-        Normal,
-        float64([100000.1] * 3),
-        {"loc": 1e5 + 0.1, "scale": 1},
-    ),
-    "one sample": (Normal, float64([2]), {"loc": 0, "scale": 1}),
-    "n <= d": (
+    "constant": (Normal, float64([2] * 3), {"loc": 0, "scale": 1}, "scale"),
+    "zeros": (Normal, float64([0] * 5), {"loc": 0, "scale": 1}, "scale"),
+    "at it": (Normal, float64([1e5 + 0.1] * 3), {"loc": 1e5, "scale": 1}, "scale"),
+    "float32": (Normal, torch.ones(5), {"loc": 0, "scale": 1}, "scale"),
+    "one sample": (Normal, float64([2]), {"loc": 0, "scale": 1}, "scale"),
+    "Cauchy": (Cauchy, float64([0.2] * 5), {"loc": 0, "scale": 1}, "scale"),
+    "Laplace": (Laplace, float64([0.2] * 5), {"loc": 0, "scale": 1}, "scale"),
+    "n = 2, d = 2": (MultivariateNormal, normals(2, 2), plane, "scale_tril"),
+    "n = 3, d = 4": (
         MultivariateNormal,
         normals(3, 4),
         {"loc": [0.0] * 4, "scale_tril": torch.eye(4)},
+        "scale_tril",
     ),
     "collinear": (
         MultivariateNormal,
         normals(50, 1) * float64([1.0, 2.0]),
-        {"loc": [0.0] * 2, "scale_tril": torch.eye(2)},
+        plane,
+        "scale_tril",
     ),
-    "all ones": (Bernoulli, float64([1] * 9), {"probs": 0.5}),
-    "all ones, logits": (Bernoulli, float64([1] * 9), {"logits": 0.0}),
-    "no counts": (Poisson, float64([0] * 9), {"rate": 1}),
+    "all ones": (Bernoulli, float64([1] * 9), {"probs": 0.5}, "probs"),
+    "logits": (Bernoulli, float64([1] * 9), {"logits": 0.0}, "logits"),
+    "no counts": (Poisson, float64([0] * 9), {"rate": 1}, "rate"),
     "underdispersed": (
         NegativeBinomial,
         float64([3, 4, 5, 4, 4, 3, 5, 4]),
         {"total_count": 2, "probs": 0.5},
+        "total_count|probs",
     ),
     "normal for Student": (
         StudentT,
-        torch.from_numpy(flat),
+        torch.from_numpy(stats.norm.ppf(np.linspace(0.01, 0.99, 60))),
         {"df": 5, "loc": 0, "scale": 1},
+        "df",
     ),
     "equal shares": (
         Beta,
         float64([0.3] * 5),
         {"concentration1": 1, "concentration0": 1},
+        r"concentration\d",
     ),
 }
 
 
 @pytest.mark.parametrize("name", HOPELESS)
 def test_without_a_maximum(name: str) -> None:
-    family, data, start = HOPELESS[name]
+    family, data, start, runs = HOPELESS[name]
     result = fit(family, data, init=start)
     assert not result.converged
-    assert "no maximum for these data" in result.ending
-    runs = result.ending.split(": ")[1].split()[0]
-    assert runs in start
+    said = rf"no maximum for these data: ({runs}) runs to its edge"
+    assert re.search(said, result.ending)
     assert result.ending in repr(result)
-    assert "lr" not in result.ending
+    assert len(result.trace) < 1500  # about two seconds
 
 
 # --- Weights --------------------------------------------------------------------------
