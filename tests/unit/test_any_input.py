@@ -42,7 +42,8 @@ DTYPES = [*FLOATS, torch.float16, torch.bfloat16, torch.complex128]
 DTYPES += [torch.int64, torch.uint8, torch.bool]
 # What an error must name: an argument, or the fit that failed.
 ARGUMENT = (
-    "data|distribution|family|init|fixed|transforms|optimizer|tol|max_steps|ax|fit"
+    "data|distribution|family|init|fixed|transforms|weights|optimizer|lr|tol|max_steps"
+    "|ax|fit"
 )
 
 
@@ -95,44 +96,13 @@ def tensors(
         return tensor.to(kind)
 
 
-things = st.sampled_from(
-    [
-        None,
-        "text",
-        b"1",
-        True,
-        0,
-        -1,
-        2,
-        10**400,
-        0.5,
-        nan,
-        inf,
-        1j,
-        [],
-        [1.0, 2.0],
-        [[1.0], [1.0, 2.0]],
-        {},
-        {"loc": 1.0},
-        object(),
-        int,
-        len,
-        np.array([1.0, 2.0]),
-        np.array([1j]),
-        np.array(["text"]),
-        pd.Series([1.0, 2.0]),
-        Normal,
-        Normal(0.0, 1.0),
-        Distribution,
-        distributions.Uniform,
-        distributions.Wishart,
-        transforms.ExpTransform(),
-        transforms.StickBreakingTransform(),
-        transforms.LowerCholeskyTransform(),
-        transforms.Transform(),
-        optim.SGD,
-    ]
-)
+NUMBERS = [True, 0, -1, 2, 10**400, 0.5, nan, inf, 1j]
+OTHERS = [None, "text", b"1", object(), len, [], [1.0, 2.0], [[1.0], [1.0, 2.0]], {}]
+OTHERS += [{"loc": 1.0}, np.array([1.0, 2.0]), np.array([1j]), np.array(["text"])]
+OTHERS += [pd.Series([1.0, 2.0]), optim.SGD, Normal, Normal(0.0, 1.0), Distribution]
+OTHERS += [distributions.Uniform, distributions.Wishart, transforms.ExpTransform()]
+OTHERS += [transforms.Transform(), transforms.LowerCholeskyTransform()]
+things = st.sampled_from(NUMBERS + OTHERS)
 odd_tensors = tensors(values=numbers, dtypes=DTYPES, kinds=KINDS)
 anything = things | odd_tensors
 samples = tensors(st.tuples(st.integers(1, 6)))
@@ -256,6 +226,7 @@ def test_fit(data: st.DataObject) -> None:
         "init": init,
         "fixed": fixed,
         "transforms": {},
+        "weights": draw(st.sampled_from([None, torch.ones(len(given_data))])),
         "optimizer": draw(st.sampled_from(OPTIMIZERS)),
         "lr": draw(st.sampled_from([None, 1e-3, 0.1, 1.0, 1e3])),
         "tol": draw(st.sampled_from([0, 1e-9, 1e-3])),
