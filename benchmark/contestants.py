@@ -1,7 +1,7 @@
 """Who fits: ours, and programs that the other libraries' users would write.
 
 All gradient fits walk through the same raw numbers, with the same mean loss and exact
-derivatives; only the walk differs. The peers' tolerances are tight, in their favour.
+derivatives; only the walk differs. The peers' tolerances are tight: all shall be exact.
 A fit returns what it found, whether it claims success, and how many gradients and
 Hessians it asked for.
 """
