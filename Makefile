@@ -79,9 +79,9 @@ lighthouse: .venv/test.stamp book
 	@echo 'Measuring the pages as on a phone (a minute or two)'
 	@$(BIN)/python -m tests.site.lighthouse
 
-bench: .venv/bench.stamp
-	@echo 'Timing ours and its peers (about eight minutes; leave the machine alone)'
-	@$(BIN)/python -m mle_book.bench
+bench: .venv/test.stamp
+	@echo 'Comparing with other libraries (some minutes; leave the machine alone)'
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmark
 
 execute: .venv/test.stamp
 	@$(BIN)/python -m mle_book.run $(NB)
@@ -111,7 +111,7 @@ grade: .venv/test.stamp
 
 clean:
 	@rm -rf _build mutants .pytest_cache .ruff_cache .hypothesis build src/*.egg-info
-	@find src tests book -name __pycache__ -prune -exec rm -rf {} +
+	@find src tests book benchmark -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps record what .venv holds, so that a second run sets nothing up.
 .venv/pyvenv.cfg:
@@ -138,9 +138,4 @@ clean:
 	@$(INSTALL) --group test
 	@mkdir -p .venv/node && cp tests/site/package*.json .venv/node
 	@$(BIN)/python -c $(NPM) ci --prefix .venv/node --ignore-scripts --silent
-	@touch $@
-
-.venv/bench.stamp: .venv/test.stamp
-	@echo 'Adding the libraries to compare with to .venv'
-	@$(INSTALL) --group bench
 	@touch $@
