@@ -1,8 +1,9 @@
 """The explorer of gradient steps takes those of torch: row by row as `fit`'s trace.
 
-`gradient-rows.json` stores the rows of some walks of `fit`. After a change of `fit`
-that is meant, ``python -m tests.site.test_explorer_gradient`` writes them anew, and
-`gradient.js` has to follow.
+Newton's method is held against a plain loop. `gradient-rows.json` stores the rows of
+some walks of both. After a change that is meant,
+``python -m tests.site.test_explorer_gradient`` writes them anew, and `gradient.js` has
+to follow.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import itertools
 import json
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal
 from torch.distributions.transforms import SoftplusTransform, identity_transform
-from torch.optim import LBFGS, SGD, Adam
+from torch.nn.functional import softplus
+from torch.optim import SGD, Adam
 
 from mle_helpers import fit, negative_log_likelihood
 
@@ -28,8 +31,8 @@ from .explore import ask, column, given
 STORED = Path(__file__).with_name("gradient-rows.json")
 HELD, SOFTPLUS = "held at its start", "kept positive by softplus"
 FREE = "free to turn negative"
-DESCENT, SEARCH = "gradient descent (SGD)", "L-BFGS (rate 1, line search)"
-OPTIMIZERS = {DESCENT: SGD, "Adam": Adam, SEARCH: LBFGS}
+DESCENT, NEWTON = "gradient descent (SGD)", "Newton (knows the curvature)"
+OPTIMIZERS = {DESCENT: SGD, "Adam": Adam, NEWTON: None}
 STARTS = [(-10, 1), (-10, 2.1), (6.3, 0.5), (3, 0.2), (-1, 7), (0, 5)]
 RATES = ["0.01", "0.1", "1", "1.9", "2.1", "10"]
 STEPS = 30  # then some rates are chaos, and rounding decides
@@ -51,14 +54,73 @@ def samples(place: int) -> Tensor:
 def options(inputs: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of `fit` that mean what these controls do."""
     chosen = {"optimizer": OPTIMIZERS[inputs["optimizer"]], "tol": 0}
-    if inputs["optimizer"] != SEARCH:
-        chosen["lr"] = float(inputs["rate"])
+    chosen["lr"] = float(inputs["rate"])
     loc, scale = float(inputs["loc"]), float(inputs["scale"])
     if inputs["constraint"] == HELD:
         return {**chosen, "init": {"loc": loc}, "fixed": {"scale": scale}}
     if inputs["constraint"] == FREE:
         chosen["transforms"] = {"scale": identity_transform}
     return {**chosen, "init": {"loc": loc, "scale": scale}}
+
+
+def loss_of(data: Tensor, inputs: dict[str, Any]) -> Callable[[Tensor], Tensor]:
+    """Return the mean loss at a raw point: of loc, and of the scale unless held."""
+
+    def loss(point: Tensor) -> Tensor:
+        scale = point[-1] if len(point) > 1 else torch.tensor(float(inputs["scale"]))
+        if inputs["constraint"] == SOFTPLUS:
+            scale = softplus(scale)
+        return -Normal(point[0], scale, validate_args=False).log_prob(data).mean()
+
+    return loss
+
+
+def raw_point(inputs: dict[str, Any], loc: float, scale: float) -> Tensor:
+    """Return the point at which `loss_of` has these parameters."""
+    if inputs["constraint"] == HELD:
+        return torch.tensor([loc], dtype=torch.float64)
+    point = torch.tensor([loc, scale], dtype=torch.float64)
+    if inputs["constraint"] == SOFTPLUS:
+        point[1] = SoftplusTransform().inv(point[1])
+    return point
+
+
+def slope_and_curvature(
+    loss: Callable[[Tensor], Tensor], point: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return gradient and Hessian, by autograd."""
+    point = point.detach().clone().requires_grad_()
+    (slope,) = torch.autograd.grad(loss(point), point)
+    return slope, torch.autograd.functional.hessian(loss, point.detach())
+
+
+def walk_of_newton(place: int, inputs: dict[str, Any], steps: int = STEPS) -> dict:
+    """Return the rows of a plain loop: back by gradient over size of curvature."""
+    data = samples(place)
+    loss = loss_of(data, inputs)
+    tried = [raw_point(inputs, float(inputs["loc"]), float(inputs["scale"]))]
+    point = tried[0]
+    while len(tried) <= steps:
+        slope, hessian = slope_and_curvature(loss, point)
+        curvatures, axes = torch.linalg.eigh(hessian)
+        step = axes @ (axes.mT @ slope / curvatures.abs())
+        tried.append(point - step)
+        while not loss(tried[-1]) <= loss(point) + 1e-12:
+            step = step / 2
+            tried.append(point - step)
+        point = tried[-1]
+    rows = []
+    for each in tried[: steps + 1]:
+        scale = softplus(each[1:]) if inputs["constraint"] == SOFTPLUS else each[1:]
+        row = [len(data) * loss(each).item(), each[0].item(), *scale.tolist()]
+        rows.append([float(f"{x:.11g}") for x in row])
+    return {"place": place, "inputs": inputs, "rows": rows, "error": ""}
+
+
+def walk(place: int, inputs: dict[str, Any]) -> dict:
+    """Return the rows that the explorer has to give."""
+    newton = inputs["optimizer"] == NEWTON
+    return walk_of_newton(place, inputs) if newton else walk_of_fit(place, inputs)
 
 
 def walk_of_fit(place: int, inputs: dict[str, Any], steps: int = STEPS) -> dict:
@@ -73,8 +135,6 @@ def walk_of_fit(place: int, inputs: dict[str, Any], steps: int = STEPS) -> dict:
     if not fitted:
         return {"place": place, "inputs": inputs, "rows": [], "error": error}
     trace = fitted.trace
-    if inputs["optimizer"] == SEARCH:
-        trace = trace.iloc[:-1]  # `fit` ends with its best row once more
     names = [name for name in ("loss", "loc", "scale") if name in trace]
     rows = [[float(f"{x:.11g}") for x in row] for row in trace[names].to_numpy()]
     return {"place": place, "inputs": inputs, "rows": rows, "error": error}
@@ -105,10 +165,10 @@ def near(found: float, wanted: float, slack: float = 1e-7) -> bool:
     return math.isclose(found, wanted, rel_tol=1e-6, abs_tol=slack)
 
 
-def test_stored_rows_are_those_of_fit(stored: list[dict]) -> None:
+def test_stored_rows_are_those_of_torch(stored: list[dict]) -> None:
     assert [(each["place"], each["inputs"]) for each in stored] == walks()
     for each in stored:
-        now = walk_of_fit(each["place"], each["inputs"])
+        now = walk(each["place"], each["inputs"])
         assert len(now["rows"]) == len(each["rows"]), each["inputs"]
         for row, kept in zip(now["rows"], each["rows"], strict=True):
             assert all(map(near, row, kept)), (each["inputs"], row, kept)
@@ -117,25 +177,27 @@ def test_stored_rows_are_those_of_fit(stored: list[dict]) -> None:
 # --- The steps ------------------------------------------------------------------------
 
 
-def test_steps_are_those_of_fit(stored: list[dict]) -> None:
+def test_steps_are_those_of_torch(stored: list[dict]) -> None:
     assert sum(len(each["rows"]) for each in stored) > 500
     assert any(each["error"] for each in stored)
     for each in stored:
         follow(each, samples(each["place"]))
 
 
-def follow(walk: dict, data: Tensor) -> None:
-    """Walk as `fit` did, and hold each row against its own."""
-    ended = re.search(r"fit diverged: the loss is \w+ at step (\d+)", walk["error"])
+def follow(walked: dict, data: Tensor) -> None:
+    """Walk as torch did, and hold each row against its own."""
+    ended = re.search(
+        r"fit diverged: the loss left the floats at step (\d+)", walked["error"]
+    )
     count = max(STEPS, int(ended[1])) if ended else STEPS
-    moves = [walk["inputs"], *["step"] * count]
-    answers = ask("gradient", *moves, place=walk["place"], tables=False)[1:]
-    held = walk["inputs"]["constraint"] == HELD
-    best = walk["inputs"]["scale"] if held else data.std(correction=0)
+    moves = [walked["inputs"], *["step"] * count]
+    answers = ask("gradient", *moves, place=walked["place"], tables=False)[1:]
+    held = walked["inputs"]["constraint"] == HELD
+    best = walked["inputs"]["scale"] if held else data.std(correction=0)
     lowest = negative_log_likelihood(Normal(data.mean(), best), data).item()
-    for step, (answer, row) in enumerate(zip(answers, walk["rows"], strict=False)):
+    for step, (answer, row) in enumerate(zip(answers, walked["rows"], strict=False)):
         numbers, (loss, loc, *scale) = answer["numbers"], row
-        where = (walk["inputs"], step)
+        where = (walked["inputs"], step)
         scale = scale[0] if scale else float(best)
         assert numbers["step"] == str(min(step, int(answers[-1]["numbers"]["step"])))
         if numbers["step"] != str(step):
@@ -143,32 +205,30 @@ def follow(walk: dict, data: Tensor) -> None:
         for name, wanted in (("loss", loss), ("loc", loc), ("scale", scale)):
             assert near(numbers[name], wanted), where
         assert near(numbers["excess"], (loss - lowest) / len(data)), where
-        gradient = largest_gradient(data, walk["inputs"], loc, scale)
-        assert near(numbers["gradient"], gradient), where
+        to_go = left(data, walked["inputs"], loc, scale)
+        if math.isfinite(to_go):
+            assert near(numbers["left"], to_go, slack=1e-5), where
+        else:
+            assert numbers["left"] == "unknown here", where
     numbers = answers[-1]["numbers"]
     if ended:
         assert ended[0] in answers[-1]["says"]
         assert numbers["step"] == ended[1]
-        for name, value in re.findall(r"'(loc|scale)': ([-+.\w]+)", walk["error"]):
-            assert math.isclose(numbers[name], float(value), rel_tol=1e-3)
+        for name, value in re.findall(r"'(loc|scale)': ([-+.\w]+)", walked["error"]):
+            last = answers[int(ended[1]) - 1]["numbers"]  # the last with a finite loss
+            assert math.isclose(last[name], float(value), rel_tol=1e-3)
     else:
-        assert numbers["step"] == str(STEPS) or numbers["gradient"] < 1e-6
+        assert numbers["step"] == str(STEPS) or numbers["left"] <= 1e-6
 
 
-def largest_gradient(data: Tensor, inputs: dict, loc: float, scale: float) -> float:
-    """Return the largest entry of the gradient of the mean loss, in the raw space."""
-    at = torch.tensor([loc, scale], dtype=torch.float64)
-    loc, raw = at[0].clone().requires_grad_(), at[1].clone()
-    if inputs["constraint"] == HELD:
-        free, scale = [loc], raw
-    else:
-        softplus = inputs["constraint"] == SOFTPLUS
-        to_scale = SoftplusTransform() if softplus else identity_transform
-        raw = to_scale.inv(raw).detach().clone().requires_grad_()
-        free, scale = [loc, raw], to_scale(raw)
-    normal = Normal(loc, scale, validate_args=False)  # a scale may have turned negative
-    (-normal.log_prob(data).mean()).backward()
-    return max(each.grad.abs().item() for each in free)
+def left(data: Tensor, inputs: dict, loc: float, scale: float) -> float:
+    """Return how many standard errors are left to go; at a saddle, infinitely many."""
+    point = raw_point(inputs, loc, scale)
+    slope, hessian = slope_and_curvature(loss_of(data, inputs), point)
+    curvatures, axes = torch.linalg.eigh(hessian)
+    if not (curvatures > 0).all():
+        return math.inf
+    return float(len(data) * ((axes.mT @ slope) ** 2 / curvatures).sum()) ** 0.5
 
 
 # --- Playing --------------------------------------------------------------------------
@@ -190,8 +250,8 @@ def test_play_ends_at_the_maximum(optimizer: str) -> None:
     answers = play({**inputs, "constraint": SOFTPLUS})
     numbers = answers[-1]["numbers"]
     assert "Converged" in answers[-1]["says"]
-    assert int(numbers["step"]) > 20
-    assert numbers["gradient"] < 1e-6
+    assert int(numbers["step"]) >= 7
+    assert numbers["left"] <= 1e-6
     data = samples(SECOND)
     assert numbers["loc"] == pytest.approx(data.mean().item(), abs=1e-4)
     assert numbers["scale"] == pytest.approx(data.std(correction=0).item(), abs=1e-4)
@@ -207,14 +267,14 @@ def test_play_ends_without_arriving() -> None:
     assert answer["numbers"]["loc"] == pytest.approx(mean + left)
 
 
-def test_a_search_turns_back() -> None:
+def test_a_step_that_is_too_long_is_halved() -> None:
     """From a scale that no normal has; and arrives."""
-    inputs = {"constraint": FREE, "optimizer": SEARCH, "loc": 0, "scale": 5}
+    inputs = {"constraint": FREE, "optimizer": NEWTON, "loc": 0, "scale": 5}
     answers = ask("gradient", inputs, *["step"] * 30, place=SECOND, tables=False)
     said = [answer["says"] for answer in answers]
     refused = [each for each in said if "No normal has such a scale" in each]
     assert refused
-    assert refused[0].endswith("the loss is nan. The search turns back.")
+    assert refused[0].endswith("the loss is not finite. The step is halved.")
     assert "Converged" in said[-1]
 
 
@@ -274,5 +334,5 @@ def test_surface_is_that_of_the_loss() -> None:
 
 
 if __name__ == "__main__":
-    lines = [json.dumps(walk_of_fit(*walk)) for walk in walks()]
+    lines = [json.dumps(walk(*each)) for each in walks()]
     STORED.write_text("[\n" + ",\n".join(lines) + "\n]\n", "utf-8")

@@ -1,27 +1,28 @@
-/* Gradient steps on the likelihood of a normal distribution, as torch's optimizers take
-   them in `fit`. A step is an evaluation of loss and gradient: a row of `fit`'s trace.
+/* Gradient steps on the likelihood of a normal distribution: SGD and Adam as torch takes
+   them in `fit`, and Newton's method as chapter 4 does. A step is an evaluation of loss
+   and gradient: a row of `fit`'s trace.
 
    An optimizer is a generator: it yields the place that it wants evaluated, and is
-   handed the loss and the gradient there. */
+   handed the loss, the gradient and the Hessian there. */
 
 "use strict";
 
 explorers.gradient = ({ n, mean, std }) => {
   const MOST = 10_000; // steps, as in `fit`
-  const PATIENCE = 50; // losses that are not finite, which `fit` bears in a line search
-  const SMALL = 1e-6; // a gradient below it ends the walk, in nats a sample
+  const ENOUGH = 1e-6; // standard errors left to go that end the walk, as in `fit`
+  const FAINT = 1e-12; // a loss that is higher by less may be rounding
+  const HUGE = Number.MAX_VALUE ** 0.4; // a mean loss beyond it is infinite, as in `fit`
   const CRAWL = 0.98; // a step that leaves more of the loss above its minimum crawls
   const TICK = 80; // milliseconds between the moves of "play"
   const POINTS = 500; // at most drawn of a path
   const HELD = "held at its start";
   const SOFTPLUS = "kept positive by softplus";
-  const LBFGS = "L-BFGS (rate 1, line search)";
+  const NEWTON = "Newton (knows the curvature)";
 
   // --- vectors ---
 
   const dot = (a, b) => a.reduce((sum, each, i) => sum + each * b[i], 0);
   const add = (a, factor, b) => a.map((each, i) => each + factor * b[i]);
-  const largest = (a) => Math.max(...a.map(Math.abs));
 
   // --- optimizers ---
 
@@ -51,145 +52,81 @@ explorers.gradient = ({ n, mean, std }) => {
     }
   }
 
-  // torch.optim.LBFGS with line_search_fn="strong_wolfe", as `fit` runs it: Nocedal and
-  // Wright (2006), algorithms 7.4 and 7.5. Its learning rate is torch's default, 1, for
-  // the search finds the length. It ends when rounding lets it move no more.
-  function* lbfgs(place) {
-    const MAGNIFY = 1e6; // of loss and gradient, as in `fit`
-    const LITTLE = 1e-10; // curvature that is not remembered
-    const HISTORY = 100;
-    function* evaluate(at) {
-      const { loss, gradient } = yield at;
-      const scaled = gradient.map((each) => each * MAGNIFY);
-      if (Number.isFinite(loss)) return { loss: (loss * MAGNIFY) / n, gradient: scaled };
-      return { loss: Infinity, gradient: gradient.map(() => NaN) }; // turns half way back
-    }
-    let here = yield* evaluate(place);
-    let direction = here.gradient.map((each) => -each);
-    let length = Math.min(1, 1 / dot(direction.map(Math.abs), [1, 1]));
-    let shrink = 1; // the first guess of the inverse curvature
-    const memory = [];
-    while (!(dot(here.gradient, direction) > 0)) {
-      const from = here;
-      [here, length] = yield* search(evaluate, place, from, direction, length);
-      const move = direction.map((each) => length * each);
-      if (largest(move) === 0) return;
-      place = add(place, length, direction);
-      const change = add(here.gradient, -1, from.gradient);
-      const curvature = dot(change, move);
-      if (curvature > LITTLE) {
-        if (memory.length === HISTORY) memory.shift();
-        memory.push({ move, change, curvature });
-        shrink = curvature / dot(change, change);
+  // Newton's method: back by the gradient over the size of the curvature along each axis,
+  // halved until the loss falls.
+  function* newton(place) {
+    let here = yield place;
+    for (;;) {
+      let step = axes(here.hessian).map(({ axis, curvature }) => {
+        const length = dot(axis, here.gradient) / Math.abs(curvature);
+        return axis.map((each) => length * each);
+      });
+      step = step.reduce((sum, each) => add(sum, 1, each));
+      let there = yield add(place, -1, step);
+      while (!(there.loss <= here.loss + n * FAINT)) {
+        step = step.map((each) => each / 2);
+        there = yield add(place, -1, step);
       }
-      direction = newton(here.gradient, memory, shrink);
-      length = 1;
+      place = add(place, -1, step);
+      here = there;
     }
   }
 
-  // Minus the inverse curvature, as remembered, times the gradient.
-  function newton(gradient, memory, shrink) {
-    let result = gradient.map((each) => -each);
-    const parts = [];
-    for (const { move, change, curvature } of [...memory].reverse()) {
-      const part = dot(move, result) / curvature;
-      parts.push(part);
-      result = add(result, -part, change);
-    }
-    result = result.map((each) => each * shrink);
-    for (const { move, change, curvature } of memory) {
-      result = add(result, parts.pop() - dot(change, result) / curvature, move);
-    }
-    return result;
+  // The eigenvectors of a symmetric matrix, 1 by 1 or 2 by 2, and its eigenvalues.
+  function axes([[a, b], [, c] = []]) {
+    if (c === undefined) return [{ axis: [1], curvature: a }];
+    const angle = Math.atan2(2 * b, a - c) / 2;
+    return [angle, angle + Math.PI / 2].map((turned) => {
+      const axis = [Math.cos(turned), Math.sin(turned)];
+      const [x, y] = axis;
+      return { axis, curvature: a * x * x + 2 * b * x * y + c * y * y };
+    });
   }
 
-  // A length of step with the strong Wolfe conditions: Nocedal and Wright (2006),
-  // algorithms 3.5 and 3.6, with the rules and constants of torch/optim/lbfgs.py.
-  function* search(evaluate, place, from, direction, length) {
-    const [ENOUGH, FLAT, NARROW, TRIALS] = [1e-4, 0.9, 1e-9, 25];
-    const slope = dot(from.gradient, direction);
-    function* attempt(t) {
-      const found = yield* evaluate(add(place, t, direction));
-      return { ...found, t, slope: dot(found.gradient, direction) };
-    }
-    const tooHigh = (end) => end.loss > from.loss + ENOUGH * end.t * slope;
-    const good = (end) => Math.abs(end.slope) <= -FLAT * slope;
-
-    // Go on, ever further, until a good length lies between the last two.
-    const start = { ...from, t: 0, slope };
-    let last = start;
-    let end = yield* attempt(length);
-    let trials = 0;
-    for (; trials < TRIALS; trials++) {
-      if (tooHigh(end) || (trials > 1 && end.loss >= last.loss)) break;
-      if (good(end)) return [end, end.t];
-      if (end.slope >= 0) break;
-      const bounds = [end.t + 0.01 * (end.t - last.t), end.t * 10];
-      const next = cubic(last, end, bounds);
-      last = end;
-      end = yield* attempt(next);
-    }
-
-    // Narrow these two down. The pair keeps its order; low is the lower of them.
-    const pair = [trials < TRIALS ? last : start, end];
-    let near = false; // whether the last trial was near an end of the pair
-    for (; ; trials++) {
-      const [low, high] = pair[0].loss <= pair[1].loss ? [0, 1] : [1, 0];
-      const [left, right] = pair.map(({ t }) => t).sort((a, b) => a - b);
-      const narrow = (right - left) * largest(direction) < NARROW;
-      if (narrow || trials >= TRIALS) return [pair[low], pair[low].t];
-      let t = cubic(...pair, [left, right]);
-      const margin = 0.1 * (right - left);
-      const close = Math.min(right - t, t - left) < margin;
-      if (close && (near || t >= right || t <= left)) {
-        t = Math.abs(t - right) < Math.abs(t - left) ? right - margin : left + margin;
-        near = false;
-      } else {
-        near = close;
-      }
-      const found = yield* attempt(t);
-      if (tooHigh(found) || found.loss >= pair[low].loss) {
-        pair[high] = found;
-        continue;
-      }
-      if (good(found)) return [found, t];
-      if (found.slope * (pair[high].t - pair[low].t) >= 0) pair[high] = pair[low];
-      pair[low] = found;
-    }
-  }
-
-  // Where the cubic through two ends, with their slopes, is lowest, within bounds.
-  function cubic(one, other, [least, most]) {
-    const [a, b] = one.t <= other.t ? [one, other] : [other, one];
-    const d1 = a.slope + b.slope - (3 * (a.loss - b.loss)) / (a.t - b.t);
-    const square = d1 * d1 - a.slope * b.slope;
-    if (!(square >= 0)) return (least + most) / 2;
-    const d2 = Math.sqrt(square);
-    const t = b.t - (b.t - a.t) * ((b.slope + d2 - d1) / (b.slope - a.slope + 2 * d2));
-    return Math.min(Math.max(t, least), most);
+  // How far the maximum seems to be, in standard errors; never near at a saddle.
+  function distance({ gradient, hessian }) {
+    const found = axes(hessian);
+    if (found.some(({ curvature }) => !(curvature > 0))) return Infinity;
+    const squares = found.map(
+      ({ axis, curvature }) => dot(axis, gradient) ** 2 / curvature,
+    );
+    return Math.sqrt(n * dot(squares, squares.map(() => 1)));
   }
 
   const optimizers = {
     "gradient descent (SGD)": descend,
     Adam: adam,
-    [LBFGS]: lbfgs,
+    [NEWTON]: newton,
   };
 
   // --- the loss ---
 
   // The row of `fit`'s trace, with the gradient, at a place in the raw space.
   function evaluate([loc, raw], inputs) {
-    let [scale, slope] = [raw ?? inputs.scale, 1];
+    let [scale, slope, bend] = [raw ?? inputs.scale, 1, 0]; // and its two derivatives
     if (inputs.constraint === SOFTPLUS && raw <= 20) {
       scale = Math.log1p(Math.exp(raw)); // beyond 20 torch takes the number itself
       slope = Math.exp(raw) / (1 + Math.exp(raw));
+      bend = slope * (1 - slope);
     }
-    const square = std ** 2 + (mean - loc) ** 2; // the mean of (x - loc)^2
+    const off = loc - mean;
+    const square = std ** 2 + off ** 2; // the mean of (x - loc)^2
     const constant = 0.5 * Math.log(2 * Math.PI);
-    const loss = n * (Math.log(scale) + constant + square / (2 * scale ** 2));
-    const gradient = [(loc - mean) / scale ** 2];
-    if (raw !== undefined) gradient.push((1 / scale - square / scale ** 3) * slope);
-    return { loc, scale, loss, gradient, excess: excess(loc, scale, inputs) };
+    let loss = Math.log(scale) + constant + square / (2 * scale ** 2);
+    if (loss > HUGE) loss = Infinity;
+    const gradient = [off / scale ** 2];
+    const hessian = [[1 / scale ** 2]];
+    if (raw !== undefined) {
+      const ofScale = 1 / scale - square / scale ** 3;
+      const curve = (3 * square) / scale ** 4 - 1 / scale ** 2;
+      const mixed = (-2 * off * slope) / scale ** 3;
+      gradient.push(ofScale * slope);
+      hessian[0].push(mixed);
+      hessian.push([mixed, curve * slope ** 2 + ofScale * bend]);
+    }
+    const above = excess(loc, scale, inputs);
+    const row = { loc, scale, loss: n * loss, gradient, hessian, excess: above };
+    return { ...row, left: distance(row) };
   }
 
   // The loss above its minimum in nats a sample, without subtracting large numbers.
@@ -209,8 +146,7 @@ explorers.gradient = ({ n, mean, std }) => {
     const place = constraint === HELD ? [loc] : [loc, raw];
     const optimizer = optimizers[inputs.optimizer](place, Number(inputs.rate));
     const parabola = locs.map((at) => ({ loc: at, excess: excess(at, scale, inputs) }));
-    const patience = inputs.optimizer === LBFGS ? PATIENCE : 0;
-    const walk = { inputs, optimizer, parabola, patience, rows: [], end: null };
+    const walk = { inputs, optimizer, parabola, rows: [], end: null };
     advance(walk);
     return walk;
   }
@@ -219,16 +155,12 @@ explorers.gradient = ({ n, mean, std }) => {
   function advance(walk) {
     if (walk.end) return;
     const { rows, inputs, optimizer } = walk;
-    const { value, done } = optimizer.next(rows.at(-1));
-    if (done) {
-      walk.end = "stuck";
-      return;
-    }
+    const { value } = optimizer.next(rows.at(-1));
     const row = { step: rows.length, ...evaluate(value, inputs) };
     rows.push(row);
-    if (!Number.isFinite(row.loss)) walk.patience--;
-    if (walk.patience < 0) walk.end = "diverged";
-    else if (largest(row.gradient) < SMALL) walk.end = "converged";
+    const bears = inputs.optimizer === NEWTON; // a loss that is not finite: it halves
+    if (!Number.isFinite(row.loss) && !bears) walk.end = "diverged";
+    else if (row.left <= ENOUGH) walk.end = "converged";
     else if (row.step === MOST) walk.end = "most";
   }
 
@@ -263,7 +195,7 @@ explorers.gradient = ({ n, mean, std }) => {
     return rows.filter((row, i) => i % every === 0 || i === rows.length - 1);
   }
 
-  // Those that lie below all before: the others are trials of a line search.
+  // Those that lie below all before: the others are trials of too long a step.
   function improving(rows) {
     let lowest = Infinity;
     return rows.filter(({ loss }) => {
@@ -281,7 +213,7 @@ explorers.gradient = ({ n, mean, std }) => {
       loc: within(loc),
       scale: within(scale),
     });
-    const joined = inputs.optimizer === LBFGS ? improving(rows) : rows;
+    const joined = inputs.optimizer === NEWTON ? improving(rows) : rows;
     const inChart = ({ loc }) => loc >= locs[0] && loc <= locs.at(-1);
     const loss = thin(rows.filter((row) => Number.isFinite(row.excess)));
     const held = inputs.constraint === HELD;
@@ -323,23 +255,21 @@ explorers.gradient = ({ n, mean, std }) => {
     const row = rows.at(-1);
     const place = `Step ${row.step}: ${at(row)}`;
     if (!Number.isFinite(row.loss)) {
-      const loss = Number.isNaN(row.loss) ? "nan" : "inf";
       const why = row.scale > 0 ? "It is too far out" : "No normal has such a scale";
-      if (!end) return `${place}. ${why}: the loss is ${loss}. The search turns back.`;
-      const error = `fit diverged: the loss is ${loss} at step ${row.step}`;
+      if (!end) return `${place}. ${why}: the loss is not finite. The step is halved.`;
+      const error = `fit diverged: the loss left the floats at step ${row.step}`;
       return `${place}. ${why}: fit raises FloatingPointError, ${error}.`;
     }
     const told = `${place}, ${text(row.excess)} nats a sample above the minimum.`;
-    if (end === "converged") return `${told} Converged: the gradient is below 1e-6.`;
-    if (end === "stuck") return `${told} Rounding lets it go no further.`;
+    if (end === "converged") return `${told} Converged: 1e-6 standard errors left at most.`;
     if (row.step === 0) return `${told} This is the start.`;
     const more = end === "most" ? " Not there yet, but play ends here." : "";
-    return `${told} ${inputs.optimizer === LBFGS ? trial(rows) : pace(rows)}.${more}`;
+    return `${told} ${inputs.optimizer === NEWTON ? trial(rows) : pace(rows)}.${more}`;
   }
 
   function trial(rows) {
     const best = improving(rows).at(-1) === rows.at(-1);
-    return best ? "The lowest so far" : "A trial of the line search, not the lowest so far";
+    return best ? "The lowest so far" : "Too long a step, so it is halved";
   }
 
   function pace(rows) {
@@ -382,7 +312,7 @@ explorers.gradient = ({ n, mean, std }) => {
         scale: row.scale,
         loss: row.loss,
         excess: row.excess,
-        gradient: largest(row.gradient),
+        left: Number.isFinite(row.left) ? row.left : "unknown here",
         best_loc: mean,
         best_scale: inputs.constraint === HELD ? "held" : std,
       },
