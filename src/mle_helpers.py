@@ -456,7 +456,7 @@ class _Axes:
 
     def ending(self, place: _Place, tol: float) -> str:
         """Return how a fit ends that stops here, or nothing if it should go on."""
-        if tol == 0 or not self.curved or self.distance(place) > tol:
+        if tol == 0 or not (self.curved and self.distance(place) <= tol):
             return ""
         return CONVERGED if self.rises(place) else NO_MAXIMUM
 
@@ -828,9 +828,12 @@ def _check_start(
 ) -> None:
     if both := [name for name in start if name in known]:
         raise ValueError(f"{both[0]} must be in init or in fixed, not in both")
-    hint = "what else it needs, a subclass can set"
-    with _blaming(f"init and fixed must make a {family.__name__}; {hint}"):
-        distribution = family(**start, **known, validate_args=True)
+    with _blaming(f"init and fixed must make a {family.__name__}"):
+        try:
+            distribution = family(**start, **known, validate_args=True)
+        except TypeError as error:  # of an argument without a constraint
+            hint = "what else it needs, a subclass can set"
+            raise ValueError(f"{error}; {hint}") from error
     _check_samples(distribution, data.detach())
 
 
