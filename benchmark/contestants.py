@@ -27,7 +27,7 @@ from .problems import Problem
 Answer = tuple[dict[str, Tensor], bool, int, int]
 
 POSITIVE = {"softplus": SoftplusTransform(), "exp": ExpTransform()}
-MOST, SECONDS = 5000, 10.0  # what a peer may ask for and take, before it is broken off
+MOST, SECONDS = 5000, 20.0  # what a peer may ask for and take, before it is broken off
 
 
 class Loss:
@@ -109,7 +109,7 @@ def torch_lbfgs(problem: Problem) -> Answer:
     loss = Loss(problem)
     raw = loss.start.clone().requires_grad_()
     options: Any = {"line_search_fn": "strong_wolfe", "max_iter": MOST}
-    options |= {"tolerance_grad": 1e-9, "tolerance_change": 1e-15, "max_eval": MOST}
+    options |= {"tolerance_grad": 1e-9, "tolerance_change": 1e-12, "max_eval": MOST}
     lbfgs = torch.optim.LBFGS([raw], **options)
 
     def closure() -> Tensor:

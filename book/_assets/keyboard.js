@@ -3,7 +3,7 @@
 // What scrolls sideways is a stop of the Tab key, and says what it is. What fits is
 // neither, and may come to scroll when the window narrows or an answer folds open.
 const NAMES = {
-  ".cell_input pre": "Code",
+  "main pre:not(.cell_output pre)": "Code",
   ".cell_output pre": "Output",
   ".formula": "Formula",
   ".cell_output > .output, .pst-scrollable-table-container": "Table",

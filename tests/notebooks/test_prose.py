@@ -60,7 +60,7 @@ HOLDS = [
     "From 0.35\u20130.85, 0.352-0.847.",
     "The total is -12825, or -12824.9.",
     "We took $n = 1000$ draws from -10 at rate 0.25, to $10^{-8}$.",
-    "By default `fit` stops below 1e-9, or after 10000 steps.",
+    "By default `fit` stops below 1e-6, or after 10000 steps.",
     "Before, it was 2.7183 or 2.72. The peak is 3.9894; the title says 6.626, 1776.",
     "It is off by 1.0439, and lower by up to 1.04.",
     "It takes 3 of 10, $-2$, and float64, x86; every 1000th.",
