@@ -260,6 +260,9 @@ CONVERGED = "within tol of the maximum"
 OUT_OF_STEPS = "max_steps were taken"
 NO_BETTER = "no step lowers the loss, and this is no maximum"
 NO_MAXIMUM = "the likelihood has no maximum for these data: {} runs to its edge"
+PERHAPS = (
+    "perhaps no maximum for these data: {} runs to its edge, or starts too far away"
+)
 
 # The most numbers to learn for which the Hessian is measured.
 MOST = 500
@@ -558,8 +561,8 @@ def _finish(
     changes = {name: path.change(name, here.point) for name in path.free}
     if not ending:
         levels_off = axes.curved and not axes.rises(here)
-        ran = levels_off or axes.blur > 1 or max(changes.values()) > EDGE
-        ending = NO_MAXIMUM if ran else NO_BETTER
+        ending = PERHAPS if max(changes.values()) > EDGE else NO_BETTER
+        ending = NO_MAXIMUM if levels_off or axes.blur > 1 else ending
     path.end(here)
     return steps, ending.format(max(changes, key=lambda name: changes[name]))
 
