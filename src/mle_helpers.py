@@ -387,7 +387,8 @@ class _Path:
         if not self.free[name].all():
             pair = [each.diagonal(dim1=-2, dim2=-1) for each in pair]
         before, after = (each.abs() + sys.float_info.min for each in pair)
-        return float((after / before).log().abs().max())
+        powers = (after / before).log().flatten()
+        return float(powers[powers.abs().argmax()])
 
     def trace(self) -> pd.DataFrame:
         labels, columns = ["loss"], [torch.tensor(self.losses, dtype=torch.float64)]
@@ -559,12 +560,14 @@ def _finish(
 ) -> tuple[int, str]:
     """Let the last row be the estimate; say why a search ended that had no reason."""
     changes = {name: path.change(name, here.point) for name in path.free}
+    name = max(changes, key=lambda name: abs(changes[name]))
     if not ending:
         levels_off = axes.curved and not axes.rises(here)
-        ending = PERHAPS if max(changes.values()) > EDGE else NO_BETTER
-        ending = NO_MAXIMUM if levels_off or axes.blur > 1 else ending
+        vanished = changes[name] < -EDGE
+        ending = PERHAPS if changes[name] > EDGE else NO_BETTER
+        ending = NO_MAXIMUM if levels_off or vanished or axes.blur > 1 else ending
     path.end(here)
-    return steps, ending.format(max(changes, key=lambda name: changes[name]))
+    return steps, ending.format(name)
 
 
 def _find_kinks(path: _Path, here: _Place, straight: Tensor) -> _Place:
