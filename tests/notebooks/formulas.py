@@ -695,6 +695,55 @@ EXAMPLE = Setting(
     {"y_0": lambda v: example_draw(v)[0], "y_1": lambda v: example_draw(v)[1]},
 )
 
+# Two sets of rows, a and b, together; a walk of stochastic gradient descent.
+
+
+def two_sets(generator: torch.Generator) -> Values:
+    return {
+        "a": torch.randn((N, D), generator=generator, dtype=torch.float64),
+        "b": torch.randn((N + 2, D), generator=generator, dtype=torch.float64),
+    }
+
+
+def together(v: Values) -> Tensor:
+    return torch.cat([v["a"], v["b"]])
+
+
+MERGED = Setting(
+    two_sets,
+    {
+        "n": lambda v: number(len(together(v))),
+        "n_a": lambda v: number(len(v["a"])),
+        "n_b": lambda v: number(len(v["b"])),
+        r"\bar{x}": lambda v: together(v).mean(0),
+        r"\bar{x}_a": lambda v: v["a"].mean(0),
+        r"\bar{x}_b": lambda v: v["b"].mean(0),
+        r"\delta": lambda v: v["b"].mean(0) - v["a"].mean(0),
+        "S": lambda v: torch.cov(together(v).mT, correction=0),
+        "S_a": lambda v: torch.cov(v["a"].mT, correction=0),
+        "S_b": lambda v: torch.cov(v["b"].mT, correction=0),
+    },
+)
+
+
+def walk_values(generator: torch.Generator) -> Values:
+    names = (r"\eta", "H", "C", "b")
+    numbers = torch.rand(4, generator=generator, dtype=torch.float64) + 0.2
+    return dict(zip(names, numbers, strict=True))
+
+
+def settled_variance(v: Values) -> Tensor:
+    """Return the variance of a walk about its goal after many steps."""
+    variance = number(0.0)
+    for _ in range(2000):
+        shrunk = variance - 2 * v[r"\eta"] * v["H"] * variance
+        shrunk += v[r"\eta"] * v["H"] * v[r"\eta"] * v["H"] * variance
+        variance = shrunk + v[r"\eta"] * v[r"\eta"] * v["C"] / v["b"]
+    return variance
+
+
+WALK = Setting(walk_values, {"v": settled_variance})
+
 SETTINGS = {
     "one dimension": ONE,
     "scale 1": UNIT,
@@ -702,4 +751,6 @@ SETTINGS = {
     "exp": EXP,
     "several dimensions": SEVERAL,
     "example of chapter 1": EXAMPLE,
+    "two sets of rows": MERGED,
+    "walk": WALK,
 }
