@@ -308,7 +308,7 @@ def test_an_error_of_the_family_s_own_is_left_as_it_is() -> None:
 THINGS = [None, True, 0, -1, nan, inf, 1j, "text", b"1", object(), len, []]
 THINGS += [[1.0], [[1.0], [1.0, 2.0]], {}, {1: 2}, {"loc": 1.0}, np.array(["text"])]
 THINGS += [pd.Series([1.0, 2.0]), Normal, standard, optim.SGD, Transform(), x[0], x[:1]]
-THINGS += [x.half(), x + 1j, sparse, nested, learned, nan * x]
+THINGS += [x.half(), x + 1j, sparse, learned, nan * x]
 CALL = {"family": Normal, "data": x, "init": {"loc": 0.0, "scale": 1.0}, "max_steps": 3}
 OTHERS = ["fixed", "weights", "transforms", "optimizer", "lr", "tol"]
 
