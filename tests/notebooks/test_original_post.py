@@ -96,11 +96,7 @@ def change(pattern: str, new: str) -> Callable[[str], str]:
     ("name", "fault"),
     [
         pytest.param(NAMES[0], change(r"23362\.23", "23362.24"), id="their loss"),
-        pytest.param(NAMES[0], change(r"-5\.6703 ", "-5.6704 "), id="their location"),
-        pytest.param(NAMES[0], change(r"0\.9632\n", "0.9633\n"), id="our location"),
         pytest.param(NAMES[1], change(r"9 0\.99999", "9 0.99997"), id="our loss"),
-        pytest.param(NAMES[1], change(r"8000 .*\n", ""), id="last row"),
-        pytest.param(NAMES[2], change(r"-5\.61\n", "-5.62\n"), id="univariate"),
         pytest.param(NAMES[3], change(r"1\.63\n", "1.64\n"), id="scale"),
         pytest.param(NAMES[3], lambda text: "", id="no outputs"),
     ],
