@@ -477,7 +477,7 @@ ONE = Setting(
         "x": lambda v: v[r"\mu"] + v[r"\sigma"] * v["z"],
         "x_": sample,
         "p(": lambda v, x: density(Normal(v[r"\mu"], v[r"\sigma"]), x),
-        r"\hat{f}(": kernel_density,
+        r"\hat{p}(": kernel_density,
         r"\ell(": log_likelihood,
         r"\frac{\partial \ell}{\partial \mu}": lambda v: slope(
             lambda loc: log_likelihood(v, loc, v[r"\sigma"]), v[r"\mu"]
@@ -488,7 +488,6 @@ ONE = Setting(
         r"\bar{x}": lambda v: sample(v).mean(),
         r"\hat{\mu}": lambda v: sample(v).mean(),
         r"\hat{\sigma}": lambda v: sample(v).std(correction=0),
-        "s": lambda v: sample(v).std(correction=0),
         r"\sigma(\mu)": best_scale,
         r"\sigma_{\bar{x}}": deviation_of_mean,
         "c": lambda v: v[r"\sigma"] / sample(v).std(correction=0),
@@ -501,12 +500,12 @@ ONE = Setting(
 
 def unit_values(generator: torch.Generator) -> Values:
     at, rate = torch.rand(2, generator=generator, dtype=torch.float64)
-    return one_values(generator) | {r"\mu_k": at, r"\eta": rate}
+    return one_values(generator) | {r"\mu_t": at, r"\eta": rate}
 
 
 def descend(v: Values) -> Tensor:
-    """Return where a step of torch's gradient descent leads from `\\mu_k`."""
-    loc = v[r"\mu_k"].clone().requires_grad_()
+    """Return where a step of torch's gradient descent leads from `\\mu_t`."""
+    loc = v[r"\mu_t"].clone().requires_grad_()
     mean_loss(v, loc).backward()
     torch.optim.SGD([loc], lr=float(v[r"\eta"])).step()
     return loc.detach()
@@ -521,22 +520,22 @@ UNIT = Setting(
         r"\hat{\mu}": lambda v: sample(v).mean(),
         r"\ell(": log_likelihood,
         "s(": lambda v, at: slope(lambda loc: log_likelihood(v, loc), at),
-        "f(": mean_loss,
+        "J(": mean_loss,
         "g(": lambda v, at: slope(lambda loc: mean_loss(v, loc), at),
-        r"\mu_{k+1}": descend,
+        r"\mu_{t+1}": descend,
     },
 )
 
 
-# A scale that is made from a real number r.
+# A scale that is made from any real number.
 
 
 def raw_values(generator: torch.Generator) -> Values:
-    return {"r": torch.randn((), generator=generator, dtype=torch.float64)}
+    return {r"\theta": torch.randn((), generator=generator, dtype=torch.float64)}
 
 
-SOFTPLUS = Setting(raw_values, {r"\sigma": lambda v: SoftplusTransform()(v["r"])})
-EXP = Setting(raw_values, {r"\sigma": lambda v: ExpTransform()(v["r"])})
+SOFTPLUS = Setting(raw_values, {r"\sigma": lambda v: SoftplusTransform()(v[r"\theta"])})
+EXP = Setting(raw_values, {r"\sigma": lambda v: ExpTransform()(v[r"\theta"])})
 
 
 # Several dimensions: x and y are draws, x_i the sample, as rows.
@@ -586,12 +585,6 @@ def eigenvalues(v: Values) -> Tensor:
     return torch.linalg.eigvals(whitened).real
 
 
-def height_of_fit(v: Values) -> Tensor:
-    """Return n times the log-density of the best fit at its own mean."""
-    fitted = MultivariateNormal(rows(v).mean(0), sample_covariance(v))
-    return N * fitted.log_prob(fitted.loc)
-
-
 SEVERAL = Setting(
     several_values,
     {
@@ -622,29 +615,28 @@ SEVERAL = Setting(
         "P": lambda v: normal(v).precision_matrix,
         "P_": lambda v: normal(v).precision_matrix,
         r"\lambda_": eigenvalues,
-        "c": height_of_fit,
-        "k": lambda v: number(torch.tril_indices(D, D).shape[1]),
+        "m": lambda v: number(torch.tril_indices(D, D).shape[1]),
     },
 )
 
 
-# The covariance of chapter 1, whose pages count entries from 0, as Python does.
+# The covariance of chapter 1.
 
 
 def example_values(generator: torch.Generator) -> Values:
-    names, draws = ("z_0", "z_1"), torch.randn(2, generator=generator)
+    names, draws = ("z_1", "z_2"), torch.randn(2, generator=generator)
     return dict(zip(names, draws.double(), strict=True))
 
 
 def example_draw(v: Values) -> Tensor:
     covariance = torch.tensor([[1.0, 0.5], [0.5, 2.0]], dtype=torch.float64)
     factor = torch.linalg.cholesky(covariance)
-    return factor.mv(torch.stack([v["z_0"], v["z_1"]]))
+    return factor.mv(torch.stack([v["z_1"], v["z_2"]]))
 
 
 EXAMPLE = Setting(
     example_values,
-    {"y_0": lambda v: example_draw(v)[0], "y_1": lambda v: example_draw(v)[1]},
+    {"y_1": lambda v: example_draw(v)[0], "y_2": lambda v: example_draw(v)[1]},
 )
 
 SETTINGS = {
