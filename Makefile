@@ -61,6 +61,9 @@ check: .venv/test.stamp $(if $(NB),,book)
 		--dist worksteal tests/notebooks/test_book.py
 	@$(if $(NB),$(BIN)/python -m pytest -q --nbval --nbval-current-env $(NB))
 
+# Two runs at a time: on two processors, threads of PyTorch would be in each other's way.
+check test: export OMP_NUM_THREADS = 1
+
 test: .venv/test.stamp book
 	@echo 'Linting'
 	@$(BIN)/ruff check
@@ -70,10 +73,10 @@ test: .venv/test.stamp book
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
-	@echo 'Testing the module, what every page says, and the tests themselves'
+	@echo 'Running the chapters, testing the module, the pages, and the tests themselves'
 	@$(BIN)/python -m pytest -n 2 --max-worker-restart 0 --dist loadfile
-	@echo 'Running every notebook and comparing it with its stored outputs'
-	@$(BIN)/python -m pytest --nbval --nbval-current-env -n 2 --dist loadfile book
+	@echo 'Running the exercises and comparing them with their stored outputs'
+	@$(BIN)/python -m pytest --nbval --nbval-current-env -n 2 --dist loadfile book/exercises
 
 lighthouse: .venv/test.stamp book
 	@echo 'Measuring the pages as on a phone (a minute or two)'

@@ -21,10 +21,9 @@ from sphinx.errors import ExtensionError
 from mle_book import publish
 from mle_book.assignments import hand_out
 from mle_book.notebooks import NotebookError
-from mle_book.publish import GITHUB, LATEST, ROOT
+from mle_book.publish import LATEST, ROOT
 
 FOLDER = "notebooks"  # of the site
-PROVIDERS = ("github", "gitlab")  # whose repositories the theme can link to
 SHOWN = ("torch", "numpy", "pandas", "matplotlib", "seaborn")
 
 
@@ -42,20 +41,17 @@ def prepare(app: Sphinx, config: Config) -> None:
     found = publish.repository()
     options = config.html_theme_options
     options["repository_url"] = found.address if found else ""
-    options["use_repository_button"] = bool(found) and any(
-        provider in found.server for provider in PROVIDERS
-    )
-    if found is None or found.server != GITHUB:
+    options["use_repository_button"] = bool(found)
+    if not found:
         # Printed, for Sphinx shows nothing but warnings here, which `-W` makes errors.
-        where = found.address if found else "no repository is known"
-        print(f"Not on GitHub ({where}): no Colab and Binder buttons", file=sys.stderr)
+        print("No repository on GitHub: no Colab and Binder buttons", file=sys.stderr)
 
 
 def edition() -> str:
     """Return how to get the files of this edition, and how to cite it, in Markdown."""
     this, found = publish.edition(), publish.repository()
     cited = f"**To cite** it: {publish.cite(this, publish.site())}"
-    if found is None or found.server != GITHUB:
+    if not found:
         return cited
     releases = f"{found.address}/releases"
     if this.name == LATEST:
