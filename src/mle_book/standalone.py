@@ -148,14 +148,15 @@ def _literal(text: str, name: str) -> str:
 
 
 def _data(source: str, folder: Path) -> dict[str, str]:
-    """Return the data that the code reads, by name: files whose start it mentions.
+    """Return the data and scripts that the code uses: files whose start it mentions.
 
     So `"data/a.csv"`, `"data/post/"` and `f"data/post/{name}.csv"` all do.
     """
-    files = [path for path in folder.glob("data/**/*") if path.is_file()]
+    paths = [*folder.glob("data/**/*"), *folder.glob("scripts/*.py")]
+    files = [path for path in paths if path.is_file()]
     texts = {path.relative_to(folder).as_posix(): path for path in files}
     found: dict[str, str] = {}
-    for start in re.findall(r"""["'](data/[^"'{]*)""", source):
+    for start in re.findall(r"""["']((?:data|scripts)/[^"'{]*)""", source):
         named = [name for name in texts if name.startswith(start)]
         if not named:
             raise NotebookError(f"reads {start}, which is no file")
