@@ -53,7 +53,7 @@ def main() -> None:
     for what, work in (
         ("read", x.sum),
         ("moments", lambda: moments(x)),
-        ("student", student),
+        ("Student's t", student),
     ):
         alone = work if dist.get_rank() == 0 else lambda: None
         table.append({"what": what, "rows": ROWS, "seconds": seconds(alone)})
