@@ -21,7 +21,6 @@ from torch.distributions import (
     Distribution,
     ExpTransform,
     Laplace,
-    LowRankMultivariateNormal,
     MultivariateNormal,
     Normal,
     constraints,
@@ -82,36 +81,19 @@ def test_a_step_follows_the_gradient(problem: Problem) -> None:
 
 
 def test_columns() -> None:
+    """One for each free number, in the order of `init`."""
     swapped = fit(Normal, x, init={"scale": 1.0, "loc": 0.0}, max_steps=1)
     assert list(swapped.trace) == ["loss", "scale", "loc"]
-    entries = ["scale_tril_0_0", "scale_tril_1_0", "scale_tril_1_1"]
-    both = PROBLEMS["multivariate"].fit(max_steps=1).trace
-    assert list(both) == ["loss", "loc_0", "loc_1", *entries]
-    assert set(both.dtypes) == {np.dtype("float64")}
-    start = {"scale_tril": torch.eye(2).expand(1, 2, 2)}
-    known = {"loc": [0.0, 0.0]}
+    both = PROBLEMS["multivariate"].fit(max_steps=50, **adam)
+    lower = ["scale_tril_0_0", "scale_tril_1_0", "scale_tril_1_1"]
+    assert list(both.trace) == ["loss", "loc_0", "loc_1", *lower]
+    factors = torch.tensor([[1.0, 2.0], [3.0, 4.0]]).expand(1, 2, 2).tril()
+    start, known = {"scale_tril": factors}, {"loc": [0.0, 0.0]}
     batch = fit(MultivariateNormal, y[:, None], init=start, fixed=known, max_steps=1)
-    entries = ["scale_tril_0_0_0", "scale_tril_0_1_0", "scale_tril_0_1_1"]
-    assert list(batch.trace) == ["loss", *entries]
-
-
-def test_columns_of_a_matrix_that_is_free_above_its_diagonal() -> None:
-    known = {"loc": [3.0, 6.0, 9.0], "cov_diag": [1.0, 1.0, 1.0]}
-    start = {"cov_factor": [[1.0, 0.5], [0.5, 1.0], [1.0, 1.0]]}
-    data = correlated(50, 3)
-    result = fit(LowRankMultivariateNormal, data, init=start, fixed=known, max_steps=3)
-    entries = [f"cov_factor_{i}_{j}" for i in range(3) for j in range(2)]
-    assert list(result.trace) == ["loss", *entries]
-
-
-def test_the_matrix_stays_a_cholesky_factor() -> None:
-    result = PROBLEMS["multivariate"].fit(max_steps=50, **adam)
-    factor = result.estimates["scale_tril"]
-    assert torch.equal(factor, factor.tril())
-    assert (result.trace[["scale_tril_0_0", "scale_tril_1_1"]] > 0).all(axis=None)
-    transform = mle_helpers._default_transform(constraints.lower_cholesky)
-    moved = transform(torch.arange(9.0, dtype=torch.float64).reshape(3, 3))
-    assert constraints.lower_cholesky.check(moved)
+    lower = ["scale_tril_0_0_0", "scale_tril_0_1_0", "scale_tril_0_1_1"]
+    assert list(batch.trace) == ["loss", *lower]
+    wide = PROBLEMS["low rank"].fit(max_steps=1).trace
+    assert "cov_factor_0_0 cov_factor_1_0 cov_factor_2_0" in " ".join(wide)
 
 
 # --- When it stops --------------------------------------------------------------------
@@ -171,9 +153,7 @@ class Two(Distribution):
 
 
 @pytest.mark.parametrize("off", [0.0, 1.0])
-@pytest.mark.parametrize(
-    "options", [*OPTIMIZERS[:3], {}], ids=["SGD", "Adam", "RMSprop", "default"]
-)
+@pytest.mark.parametrize("options", [OPTIMIZERS[1], {}], ids=["Adam", "default"])
 def test_a_saddle_is_never_converged(options: dict, off: float) -> None:
     data = torch.cat([normals(50) - 2, normals(50, seed=1) + 2])
     at = data.mean() + off
