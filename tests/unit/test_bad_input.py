@@ -247,16 +247,6 @@ def test_fit_checks_where_torch_was_told_not_to(monkeypatch) -> None:
         hold(scale=-1.0)
 
 
-def test_options_are_checked_before_anything_runs() -> None:
-    class Trap(Normal):
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            raise AssertionError("it was made")
-
-    for wrong in ({"lr": -1}, {"tol": 2}, {"momentums": 1}, {"max_steps": 0}):
-        with pytest.raises(ValueError, match=next(iter(wrong))):
-            fit(Trap, x, init={"loc": 0.0, "scale": 1.0}, **wrong)
-
-
 def test_an_error_of_the_family_s_own_is_left_as_it_is() -> None:
     """It is nobody's input: neither the data nor the optimizer is to blame."""
 

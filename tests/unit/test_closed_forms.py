@@ -167,19 +167,6 @@ def test_loss_of_a_batch_sums_over_it() -> None:
 # --- Gradients ------------------------------------------------------------------------
 
 
-def test_gradient_vanishes_at_the_closed_forms() -> None:
-    data = correlated(100, 3)
-    one, many = normal_mle(data[:, 0]), multivariate_normal_mle(data)
-    at = [one.loc, one.scale, many.loc, many.scale_tril]
-    loc, scale, locs, factor = (value.requires_grad_() for value in at)
-    loss = negative_log_likelihood(Normal(loc, scale), data[:, 0])
-    many = MultivariateNormal(locs, scale_tril=factor.tril())
-    loss = loss + negative_log_likelihood(many, data)
-    for gradient in torch.autograd.grad(loss, at):
-        # A sum of 100 terms of size one that cancel.
-        assert_close(gradient, torch.zeros_like(gradient), rtol=0, atol=1e-11)
-
-
 # --- Properties -----------------------------------------------------------------------
 
 
