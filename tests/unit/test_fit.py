@@ -13,8 +13,6 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor, optim
 from torch.distributions import (
     Bernoulli,
@@ -296,20 +294,15 @@ def test_blocks_of_samples_change_nothing(name: str, monkeypatch) -> None:
     assert blocks[:9].to_numpy() == pytest.approx(whole[:9].to_numpy(), rel=1e-8)
 
 
-# --- Properties -----------------------------------------------------------------------
-
-seeds = st.integers(0, 10_000)
-
-
-@settings(max_examples=10)
-@given(seeds, st.integers(1, 3))
-def test_no_fit_beats_the_closed_form(seed: int, d: int) -> None:
-    data = correlated(20, d, seed=seed)
-    best = negative_log_likelihood(multivariate_normal_mle(data), data).item()
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_no_fit_beats_the_closed_form(d: int) -> None:
     start = {"loc": torch.zeros(d), "scale_tril": torch.eye(d)}
-    losses = fit(MultivariateNormal, data, init=start).trace["loss"]
-    assert losses.min() >= best * (1 - SAME)
-    assert losses.iloc[-1] == pytest.approx(best, rel=SAME)
+    for seed in range(3):
+        data = correlated(20, d, seed=seed)
+        best = negative_log_likelihood(multivariate_normal_mle(data), data).item()
+        losses = fit(MultivariateNormal, data, init=start).trace["loss"]
+        assert losses.min() >= best * (1 - SAME)
+        assert losses.iloc[-1] == pytest.approx(best, rel=SAME)
 
 
 # --- What goes in, what comes out -----------------------------------------------------
