@@ -189,7 +189,7 @@ def test_tol_zero_runs_every_step_even_at_the_maximum() -> None:
 @default_and_adam
 @each_problem
 def test_max_steps_is_a_bound(problem: Problem, options: dict[str, Any]) -> None:
-    for most in (1, 3, 5):
+    for most in (1, 2, 4):
         result = problem.fit(max_steps=most, tol=1e-12, **options)
         assert result.n_steps <= most
         assert result.converged or result.n_steps == most
