@@ -113,7 +113,7 @@ grade: .venv/test.stamp
 		$(addprefix --memory ,$(MEMORY_LIMIT))
 
 clean:
-	@rm -rf _build mutants .pytest_cache .ruff_cache .hypothesis build src/*.egg-info
+	@rm -rf _build mutants .pytest_cache .ruff_cache build src/*.egg-info
 	@find src tests book benchmark -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps record what .venv holds, so that a second run sets nothing up.
