@@ -12,12 +12,19 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from mle_book import pdf
+from mle_book import notebooks, pdf
 from mle_book.publish import BUILD
 
 HTML = BUILD / "html"
+# The chapter with the most cells, which has one of everything, and a page of each kind.
+LONGEST = max(
+    notebooks.chapters(), key=lambda path: len(notebooks.read(path).cells)
+).stem
+CHAPTER = f"book/{LONGEST}.html"
+KINDS = [CHAPTER, f"book/exercises/{LONGEST}-exercises.html", "search.html", "404.html"]
+KINDS += [f"book/{name}.html" for name in ("index", "notation", "api", "instructors")]
 PHONE, DESKTOP = {"width": 375, "height": 667}, {"width": 1280, "height": 800}
 
 
@@ -77,6 +84,7 @@ def browser() -> Iterator[Browser]:
         path = pdf.browser()
     except pdf.PrintError as error:
         pytest.skip(f"not run: {error}")
+    expect.set_options(timeout=60_000)  # on a machine with much else to do
     with sync_playwright() as driver:
         running = driver.chromium.launch(
             executable_path=path,
