@@ -17,13 +17,23 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from mle_book import notebooks, pdf
 from mle_book.publish import BUILD
 
+from .explore import placed
+
 HTML = BUILD / "html"
-# The chapter with the most cells, which has one of everything, and a page of each kind.
-LONGEST = max(
-    notebooks.chapters(), key=lambda path: len(notebooks.read(path).cells)
-).stem
-CHAPTER = f"book/{LONGEST}.html"
-KINDS = [CHAPTER, f"book/exercises/{LONGEST}-exercises.html", "search.html", "404.html"]
+
+
+def longest() -> str:
+    """Return the page with the most cells that has an explorer: it has everything."""
+    pages = {
+        page: notebooks.ROOT / page.replace(".html", ".ipynb") for page, *_ in placed()
+    }
+    return max(pages, key=lambda page: len(notebooks.read(pages[page]).cells))
+
+
+CHAPTER = longest()
+EXERCISES = [path for path in notebooks.listed() if path.parent.name == "exercises"]
+# A page of each kind.
+KINDS = [CHAPTER, f"book/exercises/{EXERCISES[0].stem}.html", "search.html", "404.html"]
 KINDS += [f"book/{name}.html" for name in ("index", "notation", "api", "instructors")]
 PHONE, DESKTOP = {"width": 375, "height": 667}, {"width": 1280, "height": 800}
 

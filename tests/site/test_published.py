@@ -22,17 +22,16 @@ from bs4 import BeautifulSoup
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from mle_book import assignments, notebooks, publish
+from mle_book import assignments, publish
 from mle_book.publish import ROOT
 from mle_book.site import downloads
 
-from .conftest import serving
+from .conftest import EXERCISES, serving
 
 FORK, EDITION = "Some-One/-my_book.v2.", "v1.2.0"
 HOME = "https://example.org/a/book/"
 SITE = f"{HOME}editions/{EDITION}/"
 BUTTONS = ["Download this notebook", "Open in Colab", "Open in Binder"]
-EXERCISES = [path for path in notebooks.listed() if path.parent.name == "exercises"]
 
 
 @pytest.fixture(scope="module")
