@@ -499,8 +499,9 @@ ONE = Setting(
 
 
 def unit_values(generator: torch.Generator) -> Values:
-    at, rate = torch.rand(2, generator=generator, dtype=torch.float64)
-    return one_values(generator) | {r"\mu_t": at, r"\eta": rate}
+    numbers = torch.rand(3, generator=generator, dtype=torch.float64)
+    names = r"\mu_t", r"\eta", r"\varepsilon"
+    return one_values(generator) | dict(zip(names, numbers, strict=True))
 
 
 def descend(v: Values) -> Tensor:
