@@ -100,7 +100,7 @@ bundle: book pdf
 
 editions: .venv/test.stamp
 	@$(ASK_TERM)
-	@$(BIN)/python -m mle_book.assignments '$(FOR)'
+	@OMP_NUM_THREADS=1 $(BIN)/python -m mle_book.assignments '$(FOR)'
 
 grade: .venv/test.stamp
 	@$(ASK_TERM)

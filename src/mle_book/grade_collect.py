@@ -21,9 +21,9 @@ from nbformat import v4
 
 LARGEST = 100_000_000  # bytes of a file, and of all that a student's zip holds
 DEEPEST = 3  # zips within zips
-PLATFORMS = (
-    r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<id>\d+)_(?P<file>\d+)_.+",  # Canvas
-    r"(?P<name>[^_]+)_(?P<late>)(?P<id>\d+)_(?P<file>)assignsubmission_.+",  # Moodle
+PLATFORMS = (  # Canvas, Moodle
+    r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<id>\d+)_((?P<file>\d+)_.+|text\.html)",
+    r"(?P<name>[^_]+)_(?P<late>)(?P<id>\d+)_(?P<file>)assignsubmission_.+",
 )
 NOTEBOOK = r"(?i)\.ipynb(\.txt|\.json)?$"
 ATTEMPT = r"(?: ?\((\d+)\)|-(\d{1,2}))$"

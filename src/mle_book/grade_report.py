@@ -23,7 +23,7 @@ def override(long: pd.DataFrame, path: Path) -> None:
         questions = long["exercise"] + " " + long["question"]
         marked = (long["student"] == row.student) & (questions == row.question)
         if not marked.any():
-            raise ValueError(f"{path}: {row.student}, {row.question} was not marked")
+            print(f"{path}: not used: {row.student}, {row.question} was not marked")
         long.loc[marked, "points"] = float(row.points)
         long.loc[marked, "comment"] = f"set by hand: {row.why}"
 

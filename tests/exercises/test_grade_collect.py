@@ -72,12 +72,14 @@ def test_zips_of_students_and_of_platforms(tmp_path: Path) -> None:
     inner = zipped(**{f"a_1_10_{EXERCISE}.ipynb": notebook(), "b_2_20_x.zip": b"PK"})
     files = {
         "submissions.zip": inner,
+        "a_1_text.html": b"See the file.",
         "bob.zip": zipped(**{"mine.ipynb": notebook(), "again.zip": zipped()}),
         "c_3_30_work.zip": zipped(**{"in.zip": zipped(**{"w.ipynb": notebook()})}),
         "dora/all.zip": zipped(**{"w.ipynb": notebook()}),
     }
     students = found(tmp_path, **files)
     assert students.keys() == {"a 1", "b 2", "bob", "c 3", "dora"}
+    assert "not taken" in students["a 1"].remarks[0]
     assert [len(s.notebooks) for s in students.values()].count(1) == 4
     assert "cannot be read" in students["b 2"].remarks[0]
 
