@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from bs4 import BeautifulSoup
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from .conftest import CHAPTER, DESKTOP, KINDS, PHONE
+from .test_figures import pixels
 
 AXE_OPTIONS = {
     "runOnly": [
@@ -213,6 +214,17 @@ def test_copy_buttons_copy_code(open_page: Callable) -> None:
     assert cells.locator(".copybtn").count() == cells.locator("pre").count()
 
 
+def test_copy_buttons_leave_out_prompts_and_results(open_page: Callable) -> None:
+    page = open_page("book/api.html", permissions=["clipboard-read", "clipboard-write"])
+    example = page.locator(".highlight", has_text=">>>").first
+    example.locator(".copybtn").click()
+    copied = page.evaluate("navigator.clipboard.readText()").splitlines()
+    shown = example.locator("pre").inner_text().splitlines()
+    prompts = ">>> ", "... "
+    assert copied == [line[4:] for line in shown if line.startswith(prompts)]
+    assert len(copied) < len(shown)
+
+
 # --- Narrow pages, large letters, no motion ---------------------------------------
 
 # 320 pixels are a small phone, or 1280 at 400%.
@@ -261,6 +273,20 @@ def test_only_code_and_tables_scroll_sideways(
     assert ("Formula" in names) == bool(formulas)
 
 
+def test_high_contrast_shows_figures_and_sliders(open_page: Callable) -> None:
+    """Where the system sets the colours, here white on black."""
+    page = open_page(CHAPTER, color_scheme="dark", forced_colors="active")
+    explorer = page.locator(".explorer").first
+    explorer.evaluate("(explorer) => explorer.scrollIntoView()")
+    page.locator(".explorer-ready").first.wait_for()
+    slider = explorer.locator("input[type=range]").first
+    drawn = [page.locator("figure img").first, slider, explorer.locator("svg").last]
+    for each in drawn:
+        light = pixels(each).sum(axis=2)
+        assert light.max() - light.min() > 300
+        assert (light > light.mean()).mean() > 0.01
+
+
 def test_nothing_moves_for_who_asked_for_less_motion(open_page: Callable) -> None:
     page = open_page(CHAPTER)
     moving = """() => [...document.querySelectorAll("*")].flatMap(element =>
@@ -280,3 +306,20 @@ def test_paper_shows_the_text_and_no_controls(open_page: Callable) -> None:
         "all => all.filter(e => e.checkVisibility()).map(e => e.outerHTML.slice(0, 80))"
     )
     assert shown == []
+    assert faint(page) == []
+
+
+def test_without_scripts_all_is_legible(open_page: Callable) -> None:
+    page = open_page(CHAPTER, color_scheme="dark", java_script_enabled=False)
+    assert page.locator(".highlight").first.is_visible()
+    assert faint(page) == []
+
+
+def faint(page: Page) -> list[str]:
+    """Return what has too little contrast."""
+    page.evaluate(AXE_SCRIPT)
+    page.evaluate(SAMPLE_CODE)
+    result = page.evaluate("axe.run", {"runOnly": ["color-contrast"]})
+    return [
+        node["html"][:80] for rule in result["violations"] for node in rule["nodes"]
+    ]

@@ -48,6 +48,7 @@ def come_to(page: Page, number: int) -> Locator:
     root = page.locator("section.explorer").nth(number)
     root.evaluate("(root) => root.scrollIntoView()")
     root.and_(page.locator(".explorer-ready")).wait_for()
+    root.locator("details").evaluate_all("all => all.forEach(d => { d.open = true })")
     return root
 
 
