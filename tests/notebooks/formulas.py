@@ -23,12 +23,15 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
+import scipy.optimize
 import scipy.stats
 import torch
 from lark import Lark, Transformer, UnexpectedInput, v_args
 from nbformat import NotebookNode
 from torch import Tensor
+from torch.autograd.functional import hessian, jacobian
 from torch.distributions import (
     Categorical,
     Distribution,
@@ -640,6 +643,122 @@ EXAMPLE = Setting(
     {"y_1": lambda v: example_draw(v)[0], "y_2": lambda v: example_draw(v)[1]},
 )
 
+
+# One dimension again, around the top. C and B are the covariances of the estimates, of
+# (\mu, \sigma) and of (\mu, \log(\sigma)); D is the Jacobian from these to those.
+
+
+def top(v: Values) -> Tensor:
+    return torch.stack([sample(v).mean(), sample(v).std(correction=0)])
+
+
+def loss_at(v: Values, point: Tensor) -> Tensor:
+    return -log_likelihood(v, point[0], point[1])
+
+
+def curvature(v: Values, k: int) -> Tensor:
+    """Return the second derivative of the log-likelihood, by location or by scale."""
+    at = torch.stack([v[r"\mu"], v[r"\sigma"]])
+    return -hessian(lambda point: loss_at(v, point), at)[k, k]
+
+
+def natural(raw: Tensor) -> Tensor:
+    return torch.stack([raw[0], raw[1].exp()])
+
+
+def raw_top(v: Values) -> Tensor:
+    return torch.stack([top(v)[0], top(v)[1].log()])
+
+
+def covariance_of_estimates(v: Values) -> Tensor:
+    return hessian(lambda point: loss_at(v, point), top(v)).inverse()
+
+
+def standard_error(v: Values, k: int) -> Tensor:
+    return covariance_of_estimates(v)[k, k].sqrt()
+
+
+def twice_lost(v: Values, **held: float) -> Tensor:
+    """Return twice the nats below the top, with a parameter held and the other free."""
+    found = scipy.stats.norm.fit(sample(v).numpy(), **held)
+    return 2 * (loss_at(v, torch.tensor(found).double()) - loss_at(v, top(v)))
+
+
+AROUND_TOP = Setting(
+    one_values,
+    {
+        "x_": sample,
+        r"\bar{x}": lambda v: top(v)[0],
+        r"\hat{\sigma}": lambda v: top(v)[1],
+        r"\frac{\partial^2 \ell}{\partial \mu^2}": lambda v: curvature(v, 0),
+        r"\frac{\partial^2 \ell}{\partial \sigma^2}": lambda v: curvature(v, 1),
+        r"\mathcal{I}(\mu)": lambda v: -curvature(v, 0),
+        r"\operatorname{se}(\hat{\mu})": lambda v: standard_error(v, 0),
+        r"\operatorname{se}(\hat{\sigma})": lambda v: standard_error(v, 1),
+        "C": covariance_of_estimates,
+        "B": lambda v: hessian(lambda r: loss_at(v, natural(r)), raw_top(v)).inverse(),
+        "D": lambda v: jacobian(natural, raw_top(v)),
+        r"\Lambda(\mu)": lambda v: twice_lost(v, floc=float(v[r"\mu"])),
+        r"\Lambda(\sigma)": lambda v: twice_lost(v, fscale=float(v[r"\sigma"])),
+    },
+)
+
+
+# Two dimensions: the covariance of the sample, and what it says of the true one.
+
+
+def pair_values(generator: torch.Generator) -> Values:
+    j, k = torch.randint(1, 3, (2,), generator=generator)
+    rho = 1.8 * torch.rand((), generator=generator, dtype=torch.float64) - 0.9
+    x = torch.randn((N, 2), generator=generator, dtype=torch.float64)
+    return {"n": number(N), "j": j, "k": k, r"\rho": rho, "rows": x}
+
+
+def pair_covariance(v: Values) -> Tensor:
+    return torch.cov(v["rows"].mT, correction=0)
+
+
+def error_of_covariance(v: Values) -> Tensor:
+    """Return the standard errors of a fitted covariance, from its Hessian."""
+    row, column = torch.tril_indices(2, 2)
+    fitted = pair_covariance(v)
+
+    def loss(entries: Tensor) -> Tensor:
+        lower = torch.zeros_like(fitted).index_put((row, column), entries)
+        model = MultivariateNormal(v["rows"].mean(0), lower + lower.tril(-1).mT)
+        return -model.log_prob(v["rows"]).sum()
+
+    variances = hessian(loss, fitted[row, column]).inverse().diagonal()
+    lower = torch.zeros_like(fitted).index_put((row, column), variances.sqrt())
+    table = lower + lower.tril(-1).mT
+    return table[v["j"] - 1, v["k"] - 1]
+
+
+def twice_lost_by_correlation(v: Values) -> Tensor:
+    """Return twice the nats that a correlation costs, with the best scales."""
+    centred = v["rows"] - v["rows"].mean(0)
+    best = MultivariateNormal(torch.zeros(2).double(), pair_covariance(v))
+
+    def loss(log_scales: Any) -> float:
+        scales = torch.tensor(log_scales).exp()
+        shape = torch.eye(2).double() + v[r"\rho"] * torch.eye(2).double().flip(0)
+        model = MultivariateNormal(best.loc, scales[:, None] * shape * scales)
+        return -float(model.log_prob(centred).sum())
+
+    found = scipy.optimize.minimize(loss, [0.0, 0.0], tol=1e-12).fun
+    return 2 * (found + best.log_prob(centred).sum())
+
+
+PAIR = Setting(
+    pair_values,
+    {
+        r"\hat{\Sigma}_": pair_covariance,
+        r"\operatorname{se}(\hat{\Sigma}_{jk})": error_of_covariance,
+        r"\hat{\rho}": lambda v: torch.corrcoef(v["rows"].mT)[0, 1],
+        r"\Lambda(\rho)": twice_lost_by_correlation,
+    },
+)
+
 SETTINGS = {
     "one dimension": ONE,
     "scale 1": UNIT,
@@ -647,4 +766,6 @@ SETTINGS = {
     "exp": EXP,
     "several dimensions": SEVERAL,
     "example of chapter 1": EXAMPLE,
+    "around the top": AROUND_TOP,
+    "two dimensions": PAIR,
 }
