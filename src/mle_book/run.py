@@ -33,7 +33,7 @@ LANGUAGE = {"file_extension": ".py", "mimetype": "text/x-python", "name": "pytho
 # The metadata that are kept: of a notebook, of a cell. All else is some editor's. Only
 # the first cell of a notebook that runs alone may say that it is folded.
 OF_NOTEBOOK = {"kernelspec", "language_info", "mle-normal.exercise"}
-OF_CELL = {"tags", "mystnb", "explorer", "card", "otter"}
+OF_CELL = {"tags", "mystnb", "explorer", "card", "otter", "seeds"}
 
 
 def normalise(notebook: NotebookNode) -> None:

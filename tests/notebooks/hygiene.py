@@ -70,9 +70,14 @@ def figure(cell: NotebookNode, part: str, key: str) -> str:
     return cell.metadata.get("mystnb", {}).get(part, {}).get(key, "")
 
 
+def python(cell: NotebookNode) -> str:
+    """Return a code cell as Python, without the one magic that a chapter may use."""
+    return re.sub(r"^%config InlineBackend\.", "#", cell.source, flags=re.M)
+
+
 def parse(cell: NotebookNode) -> ast.Module:
-    """Parse a code cell as Python, but for the one magic that a chapter may use."""
-    return ast.parse(re.sub(r"^%config InlineBackend\.", "#", cell.source, flags=re.M))
+    """Parse a code cell as Python."""
+    return ast.parse(python(cell))
 
 
 def nodes(cell: NotebookNode) -> list[ast.AST]:
@@ -435,6 +440,24 @@ def draws_are_seeded(notebook: NotebookNode) -> Iterator[str]:
         called = {last(name) for name, _ in calls(cell)}
         if called & DRAWS and not called & {"manual_seed", "seed"}:
             yield f"cell {n}: draws unseeded; wanted torch.manual_seed(...) in the cell"
+
+
+@rule(CHAPTER)
+def other_seeds_are_tried(notebook: NotebookNode) -> Iterator[str]:
+    """Seeds: what a cell says of others is in its metadata, and counted there."""
+    for n, cell in cells(notebook, "markdown"):
+        text = " ".join(cell.source.split())
+        counts = {*map(str, cell.metadata.get("seeds", {}).values())}
+        said = {*re.findall(r"(\d+) of 30 other seeds", text)}
+        if (
+            re.search(r"`SEED`|\b(another|other|any|every) seeds?\b", text)
+            and not counts
+        ):
+            yield f"cell {n}: speaks of other seeds; wanted claims, as metadata seeds"
+        for count in counts - said - {"30"}:
+            yield f"cell {n}: a claim; wanted the words {count} of 30 other seeds"
+        for count in said - counts:
+            yield f"cell {n}: {count} of 30 other seeds; wanted a claim with it"
 
 
 @rule(CHAPTER)

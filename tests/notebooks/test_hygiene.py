@@ -103,6 +103,11 @@ def say(text: str) -> Break:
     return lambda nb: nb.cells[8].update(source=f"{nb.cells[8].source}\n\n{text}")
 
 
+def claim(count: int) -> Break:
+    """Return what lets the cell that `say` changes claim something of other seeds."""
+    return lambda nb: nb.cells[8].metadata.update(seeds={"step_1 > 1": count})
+
+
 def show(kind: str = "stream", cell: int = 9, **content: object) -> Break:
     """Return what adds an output to a code cell."""
     return lambda nb: nb.cells[cell].outputs.append(v4.new_output(kind, **content))
@@ -247,6 +252,11 @@ BROKEN: dict[hygiene.Rule, list[Break]] = {
         swap("float64", "float32", 1),
     ],
     hygiene.draws_are_seeded: [put("y = torch.randn(3)")],
+    hygiene.other_seeds_are_tried: [
+        say("Change `SEED`: this stays."),
+        claim(29),
+        both(claim(29), say("It holds for 28 of 30 other seeds.")),
+    ],
     hygiene.little_is_hidden: [
         both(tag("hide-input"), lambda nb: nb.cells[9].update(source="x = 1")),
         both(tag("hide-cell"), lambda nb: nb.cells[9].update(source="import os\n" * 7)),
