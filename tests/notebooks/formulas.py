@@ -22,9 +22,10 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
+import scipy.integrate
 import scipy.optimize
 import scipy.stats
 import torch
@@ -33,11 +34,15 @@ from nbformat import NotebookNode
 from torch import Tensor
 from torch.autograd.functional import hessian, jacobian
 from torch.distributions import (
+    AffineTransform,
     Categorical,
     Distribution,
+    Laplace,
     MixtureSameFamily,
     MultivariateNormal,
     Normal,
+    StudentT,
+    kl_divergence,
 )
 from torch.distributions.transforms import ExpTransform, SoftplusTransform
 from torch.nn.functional import softplus
@@ -46,6 +51,7 @@ from . import hygiene
 
 POINTS = 5
 TOLERANCE = 1e-9  # relative and absolute; rounding stays below 1e-12, errors above 1e-3
+FAR = 60  # where integrals end: no density reaches so far, and none is 0 before
 N, D = 5, 3  # unlike each other and the 2 that formulas contain, so none can stand in
 
 Values = dict[str, Tensor]
@@ -164,6 +170,7 @@ equation: sum ("=" sum)+
     | factors _CDOT? factor                                 -> multiply
 ?last: FUNCTION factor                                      -> apply
     | "\\sum" "_" "{" _plain "=" sum "}" "^" argument product  -> series
+    | "\\int" product "d" _plain                           -> integral
 ?factor: base
     | base "^" _TRANSPOSE                                    -> transpose
     | base "^" "{" "-" _TRANSPOSE "}"                        -> inverse_transpose
@@ -326,6 +333,19 @@ class Meaning(Transformer):
 
         return total
 
+    def integral(self, body: Expression, key: str) -> Expression:
+        variable = self.setting.keys[key]
+
+        def area(values: Values) -> Tensor:
+            def height(x: float) -> float:
+                return float(body({**values, variable: number(x)}))
+
+            exact = {"epsabs": 1e-12, "epsrel": 1e-12}
+            found = scipy.integrate.quad(height, -FAR, FAR, points=[0], **exact)
+            return number(found[0])
+
+        return area
+
     def plain(self, key: str) -> Expression:
         return lambda values: column(self.look_up(key, values))
 
@@ -474,9 +494,18 @@ def best_scale(v: Values) -> Tensor:
     return number(scipy.stats.norm.fit(sample(v).numpy(), floc=float(v[r"\mu"]))[1])
 
 
+def score_of_location(v: Values, family: Callable[..., Distribution]) -> Tensor:
+    """Return the derivative of sample i's log-density by the location."""
+    one = sample(v)[v["i"] - 1]
+    return slope(lambda loc: family(loc, v[r"\sigma"]).log_prob(one), v[r"\mu"])
+
+
+SCORE_OF_LOCATION = r"\frac{\partial}{\partial \mu} \log(p(x_i))"
+
 ONE = Setting(
     one_values,
     {
+        SCORE_OF_LOCATION: lambda v: score_of_location(v, Normal),
         "x": lambda v: v[r"\mu"] + v[r"\sigma"] * v["z"],
         "x_": sample,
         "p(": lambda v, x: density(Normal(v[r"\mu"], v[r"\sigma"]), x),
@@ -540,6 +569,83 @@ def raw_values(generator: torch.Generator) -> Values:
 
 SOFTPLUS = Setting(raw_values, {r"\sigma": lambda v: SoftplusTransform()(v[r"\theta"])})
 EXP = Setting(raw_values, {r"\sigma": lambda v: ExpTransform()(v[r"\theta"])})
+
+
+# Student's t, with its degrees of freedom.
+
+
+def t_values(generator: torch.Generator) -> Values:
+    more = torch.rand((), generator=generator, dtype=torch.float64)
+    return one_values(generator) | {r"\nu": 1 + more}
+
+
+STUDENT = Setting(
+    t_values,
+    {
+        "x_": sample,
+        "r_": lambda v: AffineTransform(v[r"\mu"], v[r"\sigma"]).inv(sample(v)),
+        SCORE_OF_LOCATION: lambda v: score_of_location(v, partial(StudentT, v[r"\nu"])),
+    },
+)
+
+
+# A normal that is not the truth: q is Laplace's density, p the normal's.
+
+
+def wide_values(generator: torch.Generator) -> Values:
+    values = one_values(generator)
+    return values | {r"\sigma": values[r"\sigma"] + 2}  # no density is 0 within FAR
+
+
+CLOSEST = Setting(
+    wide_values,
+    {
+        "x": lambda v: v["z"],
+        "q(": lambda v, x: density(Laplace(number(0), number(1)), x),
+        "p(": lambda v, x: density(Normal(v[r"\mu"], v[r"\sigma"]), x),
+        "D(": lambda v, loc, scale: kl_divergence(
+            Laplace(number(0), number(1)), Normal(loc, scale)
+        ),
+    },
+)
+
+
+# A normal at its best location and scale, and what each sample does to them.
+
+
+ONCE = torch.ones(N, dtype=torch.float64)
+
+
+def best_normal(v: Values, weights: Tensor) -> Tensor:
+    """Return location and scale that are most likely when samples count `weights`."""
+    loc = weights @ sample(v) / weights.sum()
+    return torch.stack([loc, (weights @ (sample(v) - loc) ** 2 / weights.sum()).sqrt()])
+
+
+def per_sample(v: Values, at: Tensor) -> Tensor:
+    return Normal(at[0], at[1]).log_prob(sample(v))
+
+
+def sandwich(v: Values) -> Tensor:
+    """Return the infinitesimal jackknife: what weights do to the closed form."""
+    pulls = torch.autograd.functional.jacobian(partial(best_normal, v), ONCE)
+    return torch.einsum("ji,ki->jk", pulls, pulls)
+
+
+SANDWICH = Setting(
+    one_values,
+    {
+        "s_": lambda v: torch.autograd.functional.jacobian(
+            partial(per_sample, v), best_normal(v, ONCE)
+        ),
+        r"\mathcal{I}": lambda v: (
+            -torch.autograd.functional.hessian(
+                lambda at: per_sample(v, at).sum(), best_normal(v, ONCE)
+            )
+        ),
+        "V": sandwich,
+    },
+)
 
 
 # Several dimensions: x and y are draws, x_i the sample, as rows.
@@ -764,6 +870,9 @@ SETTINGS = {
     "scale 1": UNIT,
     "softplus": SOFTPLUS,
     "exp": EXP,
+    "Student's t": STUDENT,
+    "closest normal": CLOSEST,
+    "sandwich": SANDWICH,
     "several dimensions": SEVERAL,
     "example of chapter 1": EXAMPLE,
     "around the top": AROUND_TOP,
