@@ -865,6 +865,73 @@ PAIR = Setting(
     },
 )
 
+# A mixture of normals: x_i comes from component k with probability w_k.
+
+
+def mixture_values(generator: torch.Generator) -> Values:
+    def real(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    return {
+        "n": number(N),
+        "K": number(D),
+        "i": torch.randint(1, N + 1, (), generator=generator),
+        "k": torch.randint(1, D + 1, (), generator=generator),
+        "x": real(),
+        "x_": real(N),
+        "w_": real(D).softmax(0),
+        r"\mu_": real(D),
+        r"\sigma_": 0.5 + real(D).abs(),
+        "c": real(),
+    }
+
+
+def components(v: Values) -> Normal:
+    return Normal(v[r"\mu_"], v[r"\sigma_"])
+
+
+def mixture(v: Values) -> MixtureSameFamily:
+    return MixtureSameFamily(Categorical(v["w_"]), components(v))
+
+
+def component_density(v: Values, x: Tensor) -> Tensor:
+    return entry(density(components(v), x), int(v["k"]))
+
+
+def responsibilities(v: Values) -> Tensor:
+    """Return the posterior of the component, a row for each sample, by Bayes' rule."""
+    joint = v["w_"].numpy() * scipy.stats.norm.pdf(
+        v["x_"][:, None].numpy(), v[r"\mu_"].numpy(), v[r"\sigma_"].numpy()
+    )
+    return torch.from_numpy(joint / joint.sum(1, keepdims=True))
+
+
+def most_likely_locs(v: Values) -> Tensor:
+    """Return where the score of each loc vanishes, the responsibilities held."""
+
+    def complete(locs: Tensor) -> Tensor:
+        each = Normal(locs, v[r"\sigma_"]).log_prob(v["x_"][:, None])
+        return (responsibilities(v) * each).sum()
+
+    locs = v[r"\mu_"]
+    curvature = torch.autograd.functional.hessian(complete, locs)
+    return locs - torch.linalg.solve(curvature, slope(complete, locs))
+
+
+MIXTURE = Setting(
+    mixture_values,
+    {
+        "p(": lambda v, x: density(mixture(v), x),
+        "p_k(": component_density,
+        "a_": lambda v: v["w_"].log() + components(v).log_prob(v["x"]),
+        r"\gamma_": responsibilities,
+        r"\hat{w}_": lambda v: responsibilities(v).mean(0),
+        r"\hat{\mu}_": most_likely_locs,
+        r"\ell": lambda v: mixture(v).log_prob(v["x_"]).sum(),
+        "m": lambda v: number(3 * D - 1),
+    },
+)
+
 SETTINGS = {
     "one dimension": ONE,
     "scale 1": UNIT,
@@ -877,4 +944,5 @@ SETTINGS = {
     "example of chapter 1": EXAMPLE,
     "around the top": AROUND_TOP,
     "two dimensions": PAIR,
+    "mixture": MIXTURE,
 }
