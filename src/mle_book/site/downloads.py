@@ -13,15 +13,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
 
 from mle_book import publish
-from mle_book.assignments import hand_out
+from mle_book.assignments import EXERCISES, load, student_copy
 from mle_book.notebooks import NotebookError
 from mle_book.publish import LATEST, ROOT
+from mle_book.standalone import export
 
 FOLDER = "notebooks"  # of the site
 SHOWN = ("torch", "numpy", "pandas", "matplotlib", "seaborn")
@@ -107,9 +109,18 @@ def write_notebooks(app: Sphinx, exception: Exception | None) -> None:
         if len({path.name for path in paths}) < len(paths):
             raise NotebookError("two notebooks of the site have the same name")
         for path in sorted(paths):
-            hand_out(path, Path(app.outdir, FOLDER), publish.site())
+            hand_out(path, Path(app.outdir, FOLDER))
     except NotebookError as error:
         raise ExtensionError(str(error)) from error
+
+
+def hand_out(path: Path, folder: Path) -> None:
+    """Write a notebook to run alone: of an exercise the student's copy."""
+    if path.parent.name != EXERCISES.name:
+        export(path, folder, publish.site())
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    nbformat.write(student_copy(load(path), publish.site()), folder / path.name)
 
 
 def notebook(app: Sphinx, page: str) -> Path | None:
