@@ -22,19 +22,27 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
+import scipy.integrate
+import scipy.optimize
 import scipy.stats
 import torch
 from lark import Lark, Transformer, UnexpectedInput, v_args
 from nbformat import NotebookNode
 from torch import Tensor
+from torch.autograd.functional import hessian, jacobian
 from torch.distributions import (
+    AffineTransform,
     Categorical,
     Distribution,
+    Laplace,
     MixtureSameFamily,
     MultivariateNormal,
     Normal,
+    StudentT,
+    kl_divergence,
 )
 from torch.distributions.transforms import ExpTransform, SoftplusTransform
 from torch.nn.functional import softplus
@@ -43,6 +51,7 @@ from . import hygiene
 
 POINTS = 5
 TOLERANCE = 1e-9  # relative and absolute; rounding stays below 1e-12, errors above 1e-3
+FAR = 60  # where integrals end: no density reaches so far, and none is 0 before
 N, D = 5, 3  # unlike each other and the 2 that formulas contain, so none can stand in
 
 Values = dict[str, Tensor]
@@ -161,6 +170,7 @@ equation: sum ("=" sum)+
     | factors _CDOT? factor                                 -> multiply
 ?last: FUNCTION factor                                      -> apply
     | "\\sum" "_" "{" _plain "=" sum "}" "^" argument product  -> series
+    | "\\int" product "d" _plain                           -> integral
 ?factor: base
     | base "^" _TRANSPOSE                                    -> transpose
     | base "^" "{" "-" _TRANSPOSE "}"                        -> inverse_transpose
@@ -323,6 +333,19 @@ class Meaning(Transformer):
 
         return total
 
+    def integral(self, body: Expression, key: str) -> Expression:
+        variable = self.setting.keys[key]
+
+        def area(values: Values) -> Tensor:
+            def height(x: float) -> float:
+                return float(body({**values, variable: number(x)}))
+
+            exact = {"epsabs": 1e-12, "epsrel": 1e-12}
+            found = scipy.integrate.quad(height, -FAR, FAR, points=[0], **exact)
+            return number(found[0])
+
+        return area
+
     def plain(self, key: str) -> Expression:
         return lambda values: column(self.look_up(key, values))
 
@@ -471,13 +494,22 @@ def best_scale(v: Values) -> Tensor:
     return number(scipy.stats.norm.fit(sample(v).numpy(), floc=float(v[r"\mu"]))[1])
 
 
+def score_of_location(v: Values, family: Callable[..., Distribution]) -> Tensor:
+    """Return the derivative of sample i's log-density by the location."""
+    one = sample(v)[v["i"] - 1]
+    return slope(lambda loc: family(loc, v[r"\sigma"]).log_prob(one), v[r"\mu"])
+
+
+SCORE_OF_LOCATION = r"\frac{\partial}{\partial \mu} \log(p(x_i))"
+
 ONE = Setting(
     one_values,
     {
+        SCORE_OF_LOCATION: lambda v: score_of_location(v, Normal),
         "x": lambda v: v[r"\mu"] + v[r"\sigma"] * v["z"],
         "x_": sample,
         "p(": lambda v, x: density(Normal(v[r"\mu"], v[r"\sigma"]), x),
-        r"\hat{f}(": kernel_density,
+        r"\hat{p}(": kernel_density,
         r"\ell(": log_likelihood,
         r"\frac{\partial \ell}{\partial \mu}": lambda v: slope(
             lambda loc: log_likelihood(v, loc, v[r"\sigma"]), v[r"\mu"]
@@ -488,7 +520,6 @@ ONE = Setting(
         r"\bar{x}": lambda v: sample(v).mean(),
         r"\hat{\mu}": lambda v: sample(v).mean(),
         r"\hat{\sigma}": lambda v: sample(v).std(correction=0),
-        "s": lambda v: sample(v).std(correction=0),
         r"\sigma(\mu)": best_scale,
         r"\sigma_{\bar{x}}": deviation_of_mean,
         "c": lambda v: v[r"\sigma"] / sample(v).std(correction=0),
@@ -500,13 +531,14 @@ ONE = Setting(
 
 
 def unit_values(generator: torch.Generator) -> Values:
-    at, rate = torch.rand(2, generator=generator, dtype=torch.float64)
-    return one_values(generator) | {r"\mu_k": at, r"\eta": rate}
+    numbers = torch.rand(3, generator=generator, dtype=torch.float64)
+    names = r"\mu_t", r"\eta", r"\varepsilon"
+    return one_values(generator) | dict(zip(names, numbers, strict=True))
 
 
 def descend(v: Values) -> Tensor:
-    """Return where a step of torch's gradient descent leads from `\\mu_k`."""
-    loc = v[r"\mu_k"].clone().requires_grad_()
+    """Return where a step of torch's gradient descent leads from `\\mu_t`."""
+    loc = v[r"\mu_t"].clone().requires_grad_()
     mean_loss(v, loc).backward()
     torch.optim.SGD([loc], lr=float(v[r"\eta"])).step()
     return loc.detach()
@@ -521,22 +553,99 @@ UNIT = Setting(
         r"\hat{\mu}": lambda v: sample(v).mean(),
         r"\ell(": log_likelihood,
         "s(": lambda v, at: slope(lambda loc: log_likelihood(v, loc), at),
-        "f(": mean_loss,
+        "J(": mean_loss,
         "g(": lambda v, at: slope(lambda loc: mean_loss(v, loc), at),
-        r"\mu_{k+1}": descend,
+        r"\mu_{t+1}": descend,
     },
 )
 
 
-# A scale that is made from a real number r.
+# A scale that is made from any real number.
 
 
 def raw_values(generator: torch.Generator) -> Values:
-    return {"r": torch.randn((), generator=generator, dtype=torch.float64)}
+    return {r"\theta": torch.randn((), generator=generator, dtype=torch.float64)}
 
 
-SOFTPLUS = Setting(raw_values, {r"\sigma": lambda v: SoftplusTransform()(v["r"])})
-EXP = Setting(raw_values, {r"\sigma": lambda v: ExpTransform()(v["r"])})
+SOFTPLUS = Setting(raw_values, {r"\sigma": lambda v: SoftplusTransform()(v[r"\theta"])})
+EXP = Setting(raw_values, {r"\sigma": lambda v: ExpTransform()(v[r"\theta"])})
+
+
+# Student's t, with its degrees of freedom.
+
+
+def t_values(generator: torch.Generator) -> Values:
+    more = torch.rand((), generator=generator, dtype=torch.float64)
+    return one_values(generator) | {r"\nu": 1 + more}
+
+
+STUDENT = Setting(
+    t_values,
+    {
+        "x_": sample,
+        "r_": lambda v: AffineTransform(v[r"\mu"], v[r"\sigma"]).inv(sample(v)),
+        SCORE_OF_LOCATION: lambda v: score_of_location(v, partial(StudentT, v[r"\nu"])),
+    },
+)
+
+
+# A normal that is not the truth: q is Laplace's density, p the normal's.
+
+
+def wide_values(generator: torch.Generator) -> Values:
+    values = one_values(generator)
+    return values | {r"\sigma": values[r"\sigma"] + 2}  # no density is 0 within FAR
+
+
+CLOSEST = Setting(
+    wide_values,
+    {
+        "x": lambda v: v["z"],
+        "q(": lambda v, x: density(Laplace(number(0), number(1)), x),
+        "p(": lambda v, x: density(Normal(v[r"\mu"], v[r"\sigma"]), x),
+        "D(": lambda v, loc, scale: kl_divergence(
+            Laplace(number(0), number(1)), Normal(loc, scale)
+        ),
+    },
+)
+
+
+# A normal at its best location and scale, and what each sample does to them.
+
+
+ONCE = torch.ones(N, dtype=torch.float64)
+
+
+def best_normal(v: Values, weights: Tensor) -> Tensor:
+    """Return location and scale that are most likely when samples count `weights`."""
+    loc = weights @ sample(v) / weights.sum()
+    return torch.stack([loc, (weights @ (sample(v) - loc) ** 2 / weights.sum()).sqrt()])
+
+
+def per_sample(v: Values, at: Tensor) -> Tensor:
+    return Normal(at[0], at[1]).log_prob(sample(v))
+
+
+def sandwich(v: Values) -> Tensor:
+    """Return the infinitesimal jackknife: what weights do to the closed form."""
+    pulls = torch.autograd.functional.jacobian(partial(best_normal, v), ONCE)
+    return torch.einsum("ji,ki->jk", pulls, pulls)
+
+
+SANDWICH = Setting(
+    one_values,
+    {
+        "s_": lambda v: torch.autograd.functional.jacobian(
+            partial(per_sample, v), best_normal(v, ONCE)
+        ),
+        r"\mathcal{I}": lambda v: (
+            -torch.autograd.functional.hessian(
+                lambda at: per_sample(v, at).sum(), best_normal(v, ONCE)
+            )
+        ),
+        "V": sandwich,
+    },
+)
 
 
 # Several dimensions: x and y are draws, x_i the sample, as rows.
@@ -586,12 +695,6 @@ def eigenvalues(v: Values) -> Tensor:
     return torch.linalg.eigvals(whitened).real
 
 
-def height_of_fit(v: Values) -> Tensor:
-    """Return n times the log-density of the best fit at its own mean."""
-    fitted = MultivariateNormal(rows(v).mean(0), sample_covariance(v))
-    return N * fitted.log_prob(fitted.loc)
-
-
 SEVERAL = Setting(
     several_values,
     {
@@ -622,29 +725,144 @@ SEVERAL = Setting(
         "P": lambda v: normal(v).precision_matrix,
         "P_": lambda v: normal(v).precision_matrix,
         r"\lambda_": eigenvalues,
-        "c": height_of_fit,
-        "k": lambda v: number(torch.tril_indices(D, D).shape[1]),
+        "m": lambda v: number(torch.tril_indices(D, D).shape[1]),
     },
 )
 
 
-# The covariance of chapter 1, whose pages count entries from 0, as Python does.
+# The covariance of chapter 1.
 
 
 def example_values(generator: torch.Generator) -> Values:
-    names, draws = ("z_0", "z_1"), torch.randn(2, generator=generator)
+    names, draws = ("z_1", "z_2"), torch.randn(2, generator=generator)
     return dict(zip(names, draws.double(), strict=True))
 
 
 def example_draw(v: Values) -> Tensor:
     covariance = torch.tensor([[1.0, 0.5], [0.5, 2.0]], dtype=torch.float64)
     factor = torch.linalg.cholesky(covariance)
-    return factor.mv(torch.stack([v["z_0"], v["z_1"]]))
+    return factor.mv(torch.stack([v["z_1"], v["z_2"]]))
 
 
 EXAMPLE = Setting(
     example_values,
-    {"y_0": lambda v: example_draw(v)[0], "y_1": lambda v: example_draw(v)[1]},
+    {"y_1": lambda v: example_draw(v)[0], "y_2": lambda v: example_draw(v)[1]},
+)
+
+
+# One dimension again, around the top. C and B are the covariances of the estimates, of
+# (\mu, \sigma) and of (\mu, \log(\sigma)); D is the Jacobian from these to those.
+
+
+def top(v: Values) -> Tensor:
+    return torch.stack([sample(v).mean(), sample(v).std(correction=0)])
+
+
+def loss_at(v: Values, point: Tensor) -> Tensor:
+    return -log_likelihood(v, point[0], point[1])
+
+
+def curvature(v: Values, k: int) -> Tensor:
+    """Return the second derivative of the log-likelihood, by location or by scale."""
+    at = torch.stack([v[r"\mu"], v[r"\sigma"]])
+    return -hessian(lambda point: loss_at(v, point), at)[k, k]
+
+
+def natural(raw: Tensor) -> Tensor:
+    return torch.stack([raw[0], raw[1].exp()])
+
+
+def raw_top(v: Values) -> Tensor:
+    return torch.stack([top(v)[0], top(v)[1].log()])
+
+
+def covariance_of_estimates(v: Values) -> Tensor:
+    return hessian(lambda point: loss_at(v, point), top(v)).inverse()
+
+
+def standard_error(v: Values, k: int) -> Tensor:
+    return covariance_of_estimates(v)[k, k].sqrt()
+
+
+def twice_lost(v: Values, **held: float) -> Tensor:
+    """Return twice the nats below the top, with a parameter held and the other free."""
+    found = scipy.stats.norm.fit(sample(v).numpy(), **held)
+    return 2 * (loss_at(v, torch.tensor(found).double()) - loss_at(v, top(v)))
+
+
+AROUND_TOP = Setting(
+    one_values,
+    {
+        "x_": sample,
+        r"\bar{x}": lambda v: top(v)[0],
+        r"\hat{\sigma}": lambda v: top(v)[1],
+        r"\frac{\partial^2 \ell}{\partial \mu^2}": lambda v: curvature(v, 0),
+        r"\frac{\partial^2 \ell}{\partial \sigma^2}": lambda v: curvature(v, 1),
+        r"\mathcal{I}(\mu)": lambda v: -curvature(v, 0),
+        r"\operatorname{se}(\hat{\mu})": lambda v: standard_error(v, 0),
+        r"\operatorname{se}(\hat{\sigma})": lambda v: standard_error(v, 1),
+        "C": covariance_of_estimates,
+        "B": lambda v: hessian(lambda r: loss_at(v, natural(r)), raw_top(v)).inverse(),
+        "D": lambda v: jacobian(natural, raw_top(v)),
+        r"\Lambda(\mu)": lambda v: twice_lost(v, floc=float(v[r"\mu"])),
+        r"\Lambda(\sigma)": lambda v: twice_lost(v, fscale=float(v[r"\sigma"])),
+    },
+)
+
+
+# Two dimensions: the covariance of the sample, and what it says of the true one.
+
+
+def pair_values(generator: torch.Generator) -> Values:
+    j, k = torch.randint(1, 3, (2,), generator=generator)
+    rho = 1.8 * torch.rand((), generator=generator, dtype=torch.float64) - 0.9
+    x = torch.randn((N, 2), generator=generator, dtype=torch.float64)
+    return {"n": number(N), "j": j, "k": k, r"\rho": rho, "rows": x}
+
+
+def pair_covariance(v: Values) -> Tensor:
+    return torch.cov(v["rows"].mT, correction=0)
+
+
+def error_of_covariance(v: Values) -> Tensor:
+    """Return the standard errors of a fitted covariance, from its Hessian."""
+    row, column = torch.tril_indices(2, 2)
+    fitted = pair_covariance(v)
+
+    def loss(entries: Tensor) -> Tensor:
+        lower = torch.zeros_like(fitted).index_put((row, column), entries)
+        model = MultivariateNormal(v["rows"].mean(0), lower + lower.tril(-1).mT)
+        return -model.log_prob(v["rows"]).sum()
+
+    variances = hessian(loss, fitted[row, column]).inverse().diagonal()
+    lower = torch.zeros_like(fitted).index_put((row, column), variances.sqrt())
+    table = lower + lower.tril(-1).mT
+    return table[v["j"] - 1, v["k"] - 1]
+
+
+def twice_lost_by_correlation(v: Values) -> Tensor:
+    """Return twice the nats that a correlation costs, with the best scales."""
+    centred = v["rows"] - v["rows"].mean(0)
+    best = MultivariateNormal(torch.zeros(2).double(), pair_covariance(v))
+
+    def loss(log_scales: Any) -> float:
+        scales = torch.tensor(log_scales).exp()
+        shape = torch.eye(2).double() + v[r"\rho"] * torch.eye(2).double().flip(0)
+        model = MultivariateNormal(best.loc, scales[:, None] * shape * scales)
+        return -float(model.log_prob(centred).sum())
+
+    found = scipy.optimize.minimize(loss, [0.0, 0.0], tol=1e-12).fun
+    return 2 * (found + best.log_prob(centred).sum())
+
+
+PAIR = Setting(
+    pair_values,
+    {
+        r"\hat{\Sigma}_": pair_covariance,
+        r"\operatorname{se}(\hat{\Sigma}_{jk})": error_of_covariance,
+        r"\hat{\rho}": lambda v: torch.corrcoef(v["rows"].mT)[0, 1],
+        r"\Lambda(\rho)": twice_lost_by_correlation,
+    },
 )
 
 SETTINGS = {
@@ -652,6 +870,11 @@ SETTINGS = {
     "scale 1": UNIT,
     "softplus": SOFTPLUS,
     "exp": EXP,
+    "Student's t": STUDENT,
+    "closest normal": CLOSEST,
+    "sandwich": SANDWICH,
     "several dimensions": SEVERAL,
     "example of chapter 1": EXAMPLE,
+    "around the top": AROUND_TOP,
+    "two dimensions": PAIR,
 }
