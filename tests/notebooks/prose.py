@@ -19,7 +19,8 @@ what is off "by" 0.02 may be -0.02.
 
 Not looked up, because it is no result or another check has it: a whole number up to 10;
 minutes to read; code; a link, and so the year of a citation; the number of a chapter,
-section, question and the like; a formula, unless one of its sides is just a number.
+section, question and the like; for how many other seeds something holds
+(`test_other_seeds`); a formula, unless one of its sides is just a number.
 Arithmetic such as $1 - 100 = -99$ is computed by `formulas`, so its result is true.
 """
 
@@ -51,6 +52,7 @@ LABEL = (
     r"\b(chapter|section|question|exercise|figure|table|equation|definition|theorem)s?"
     r" \d+(\.\d+)*((,| to| and) \d+(\.\d+)*)*"
 )
+OTHER_SEEDS = r"\b\d+\s+of\s+30\s+other\s+seeds"
 NUMBER = re.compile(
     r"(?P<sign>(?<![\w)\]}])-)?(?<![\w.\\])"
     r"(?P<digits>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][+-]?\d+)?)"
@@ -182,7 +184,8 @@ def plain(text: str) -> str:
     nothing = r"^ *(```+|~~~+).*?^ *\1|\$\$.*?\$\$|`[^`]+`|!?\[[^]]*\]\([^)]*\)|<[^>]+>"
     text = substitute(nothing, lambda match: "", re.sub("[\u2212\u2013]", "-", text))
     text = substitute(r"\$([^$]+)\$", lambda match: numbers_in(match[1]), text)
-    return substitute(rf"^ *\d+\. |\b\d+ minutes|{LABEL}", lambda match: "", text)
+    told = rf"^ *\d+\. |\b\d+ minutes|{LABEL}|{OTHER_SEEDS}"
+    return substitute(told, lambda match: "", text)
 
 
 def substitute(pattern: str, new: Callable[[re.Match[str]], str], text: str) -> str:

@@ -16,6 +16,7 @@ from sphinx.builders.html._assets import _CascadingStyleSheet, _JavaScript
 # What a file acts on, as it is in the body of a page.
 USED_BY = {
     "maths.css": "<math",
+    "maths.js": "<math",
     "clipboard.min.js": 'class="highlight',
     "copybutton.js": 'class="highlight',
     "copybutton.css": 'class="highlight',
