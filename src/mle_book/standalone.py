@@ -132,15 +132,15 @@ def _source(data: dict[str, str]) -> str:
     )
     # Each text begins a line of its own: within a line, IPython 9.16 takes the >>> of
     # the examples for a prompt that was pasted, and strips it.
-    files = [f"{name!r}:\n{_literal(text, name)},\n" for name, text in data.items()]
-    texts = [_literal(path.read_text("utf-8"), path.name) for path in (HELPERS, STYLE)]
+    files = [f"{name!r}:\n{literal(text, name)},\n" for name, text in data.items()]
+    texts = [literal(path.read_text("utf-8"), path.name) for path in (HELPERS, STYLE)]
     arguments = (*texts, f"{{{''.join(files)}}}")
     body = inspect.getsource(_provide)
     call = "".join(f"{argument},\n" for argument in arguments)
     return f"{header}\n\n{body}\n\n_provide(\n{call})\ndel _provide"
 
 
-def _literal(text: str, name: str) -> str:
+def literal(text: str, name: str) -> str:
     """Return a string literal that reads like `text` itself."""
     if "'''" in text or text.endswith(("'", "\\")):
         raise NotebookError(f"{name} holds three single quotes, or ends in one or a \\")

@@ -170,7 +170,7 @@ equation: sum ("=" sum)+
     | factors _CDOT? factor                                 -> multiply
 ?last: FUNCTION factor                                      -> apply
     | "\\sum" "_" "{" _plain "=" sum "}" "^" argument product  -> series
-    | "\\int" product "d" _plain                           -> integral
+    | "\\int" product "\\dx"                                -> integral
 ?factor: base
     | base "^" _TRANSPOSE                                    -> transpose
     | base "^" "{" "-" _TRANSPOSE "}"                        -> inverse_transpose
@@ -215,6 +215,7 @@ def tokenise(latex: str) -> list[str]:
     """
     latex = re.sub(r"\\(left|right|quad)(?![a-zA-Z])|\\[,;:! ]", " ", latex)
     latex = re.sub(r"\|(.*?)\|", r"\\lvert \1 \\rvert ", latex)
+    latex = re.sub(r"(\\int\b.*?)\bdx\b", r"\1 \\dx ", latex)
     pattern = r"\\operatorname\{\w+\}|\\[a-zA-Z]+|\\.|\d+\.\d+|\d+|\S"
     text = " ".join(re.findall(pattern, latex))
     return re.sub(r"\{ ([^ {}]+) \}", r"\1", text).split()
@@ -333,12 +334,12 @@ class Meaning(Transformer):
 
         return total
 
-    def integral(self, body: Expression, key: str) -> Expression:
-        variable = self.setting.keys[key]
+    def integral(self, body: Expression) -> Expression:
+        """Return the integral over all x."""
 
         def area(values: Values) -> Tensor:
             def height(x: float) -> float:
-                return float(body({**values, variable: number(x)}))
+                return float(body({**values, "x": number(x)}))
 
             exact = {"epsabs": 1e-12, "epsrel": 1e-12}
             found = scipy.integrate.quad(height, -FAR, FAR, points=[0], **exact)
@@ -569,83 +570,6 @@ def raw_values(generator: torch.Generator) -> Values:
 
 SOFTPLUS = Setting(raw_values, {r"\sigma": lambda v: SoftplusTransform()(v[r"\theta"])})
 EXP = Setting(raw_values, {r"\sigma": lambda v: ExpTransform()(v[r"\theta"])})
-
-
-# Student's t, with its degrees of freedom.
-
-
-def t_values(generator: torch.Generator) -> Values:
-    more = torch.rand((), generator=generator, dtype=torch.float64)
-    return one_values(generator) | {r"\nu": 1 + more}
-
-
-STUDENT = Setting(
-    t_values,
-    {
-        "x_": sample,
-        "r_": lambda v: AffineTransform(v[r"\mu"], v[r"\sigma"]).inv(sample(v)),
-        SCORE_OF_LOCATION: lambda v: score_of_location(v, partial(StudentT, v[r"\nu"])),
-    },
-)
-
-
-# A normal that is not the truth: q is Laplace's density, p the normal's.
-
-
-def wide_values(generator: torch.Generator) -> Values:
-    values = one_values(generator)
-    return values | {r"\sigma": values[r"\sigma"] + 2}  # no density is 0 within FAR
-
-
-CLOSEST = Setting(
-    wide_values,
-    {
-        "x": lambda v: v["z"],
-        "q(": lambda v, x: density(Laplace(number(0), number(1)), x),
-        "p(": lambda v, x: density(Normal(v[r"\mu"], v[r"\sigma"]), x),
-        "D(": lambda v, loc, scale: kl_divergence(
-            Laplace(number(0), number(1)), Normal(loc, scale)
-        ),
-    },
-)
-
-
-# A normal at its best location and scale, and what each sample does to them.
-
-
-ONCE = torch.ones(N, dtype=torch.float64)
-
-
-def best_normal(v: Values, weights: Tensor) -> Tensor:
-    """Return location and scale that are most likely when samples count `weights`."""
-    loc = weights @ sample(v) / weights.sum()
-    return torch.stack([loc, (weights @ (sample(v) - loc) ** 2 / weights.sum()).sqrt()])
-
-
-def per_sample(v: Values, at: Tensor) -> Tensor:
-    return Normal(at[0], at[1]).log_prob(sample(v))
-
-
-def sandwich(v: Values) -> Tensor:
-    """Return the infinitesimal jackknife: what weights do to the closed form."""
-    pulls = torch.autograd.functional.jacobian(partial(best_normal, v), ONCE)
-    return torch.einsum("ji,ki->jk", pulls, pulls)
-
-
-SANDWICH = Setting(
-    one_values,
-    {
-        "s_": lambda v: torch.autograd.functional.jacobian(
-            partial(per_sample, v), best_normal(v, ONCE)
-        ),
-        r"\mathcal{I}": lambda v: (
-            -torch.autograd.functional.hessian(
-                lambda at: per_sample(v, at).sum(), best_normal(v, ONCE)
-            )
-        ),
-        "V": sandwich,
-    },
-)
 
 
 # Several dimensions: x and y are draws, x_i the sample, as rows.
@@ -932,6 +856,78 @@ MIXTURE = Setting(
     },
 )
 
+# Student's t, with its degrees of freedom.
+
+
+def t_values(generator: torch.Generator) -> Values:
+    more = torch.rand((), generator=generator, dtype=torch.float64)
+    return one_values(generator) | {r"\nu": 1 + more}
+
+
+STUDENT = Setting(
+    t_values,
+    {
+        "x_": sample,
+        "r_": lambda v: AffineTransform(v[r"\mu"], v[r"\sigma"]).inv(sample(v)),
+        SCORE_OF_LOCATION: lambda v: score_of_location(v, partial(StudentT, v[r"\nu"])),
+    },
+)
+
+
+# A normal that is not the truth: q is Laplace's density, p the normal's.
+
+
+def wide_values(generator: torch.Generator) -> Values:
+    values = one_values(generator)
+    return values | {r"\sigma": values[r"\sigma"] + 2}  # no density is 0 within FAR
+
+
+TRUE_LAPLACE = Laplace(number(0), number(1))
+CLOSEST = Setting(
+    wide_values,
+    {
+        "x": lambda v: v["z"],
+        "q(": lambda v, x: density(TRUE_LAPLACE, x),
+        "p(": lambda v, x: density(Normal(v[r"\mu"], v[r"\sigma"]), x),
+        r"\operatorname{KL}(": lambda v, loc, scale: kl_divergence(
+            TRUE_LAPLACE, Normal(loc, scale)
+        ),
+    },
+)
+
+
+# A normal at its best location and scale, and what each sample does to them.
+
+ONCE = torch.ones(N, dtype=torch.float64)
+
+
+def best_normal(v: Values, weights: Tensor) -> Tensor:
+    """Return location and scale that are most likely when samples count `weights`."""
+    loc = weights @ sample(v) / weights.sum()
+    return torch.stack([loc, (weights @ (sample(v) - loc) ** 2 / weights.sum()).sqrt()])
+
+
+def per_sample(v: Values, at: Tensor) -> Tensor:
+    return Normal(at[0], at[1]).log_prob(sample(v))
+
+
+def sandwich(v: Values) -> Tensor:
+    """Return the infinitesimal jackknife: what weights do to the closed form."""
+    pulls = jacobian(partial(best_normal, v), ONCE)
+    return torch.einsum("ji,ki->jk", pulls, pulls)
+
+
+SANDWICH = Setting(
+    one_values,
+    {
+        "s_": lambda v: jacobian(partial(per_sample, v), best_normal(v, ONCE)),
+        r"\mathcal{I}": lambda v: (
+            -hessian(lambda at: per_sample(v, at).sum(), best_normal(v, ONCE))
+        ),
+        "V": sandwich,
+    },
+)
+
 
 # Two sets of rows, a and b, together; a walk of stochastic gradient descent.
 
@@ -987,9 +983,6 @@ SETTINGS = {
     "scale 1": UNIT,
     "softplus": SOFTPLUS,
     "exp": EXP,
-    "Student's t": STUDENT,
-    "closest normal": CLOSEST,
-    "sandwich": SANDWICH,
     "several dimensions": SEVERAL,
     "example of chapter 1": EXAMPLE,
     "around the top": AROUND_TOP,
@@ -997,4 +990,7 @@ SETTINGS = {
     "mixture": MIXTURE,
     "two sets of rows": MERGED,
     "walk": WALK,
+    "Student's t": STUDENT,
+    "closest normal": CLOSEST,
+    "sandwich": SANDWICH,
 }
