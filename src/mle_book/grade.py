@@ -4,7 +4,7 @@
 
 A student's answers are set into a fresh copy of what was handed out, so a given cell
 that was deleted, moved or changed harms nobody. A real kernel runs that copy; after
-each question it runs the checks of the term's autograder. Points are counted outside.
+each question it runs the checks of the term's autograder (`mle_book.grade_cells`).
 
 Student code is not trusted. Where bubblewrap (`bwrap`) works, it runs without network,
 sees neither course nor submissions, and writes to its own temporary folder alone. What
@@ -15,228 +15,106 @@ result there can. For an exam, read the answers that matter.
 from __future__ import annotations
 
 import argparse
-import builtins
-import copy
-import inspect
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
 from pathlib import Path
-from typing import Any
 
-from IPython.core.inputtransformer2 import TransformerManager
-from IPython.core.interactiveshell import ExecutionResult
-from IPython.display import display
-from otter.test_files.abstract_test import TestCaseResult
+import pandas as pd
 from tqdm import tqdm
 
-from mle_book.assignments import KEY, Paper, code_of, kind_of, papers_of
+from mle_book.assignments import Paper, code_of, kind_of, papers_of
 from mle_book.grade_collect import Notebook, Student, UnmarkedError, collect
-from mle_book.grade_report import GRADES, Mark, enrol, give_back, override, write
-from mle_book.notebooks import NotebookError
+from mle_book.grade_report import enrol, give_back, override, write
+from mle_book.notebooks import ROOT, NotebookError
 
-ROOT = Path(__file__).parents[2]
-TIME_LIMIT = 120.0  # seconds a cell; a notebook has five times that
-START = 20  # seconds that the first kernel of a machine may take to begin
-MEMORY_LIMIT = 8.0  # GiB that a process may reserve, of which torch alone takes three
-SAID = "application/x-said+json"  # what checks say, among the outputs of a cell
-
+GRADES = ROOT / "_build/grades"
+CELLS = Path(__file__).with_name("grade_cells.py")
+MARK = ["question", "points", "maximum", "comment"]
+TIME = 120  # seconds a cell; a notebook has five times that, and 20 to begin
+BUBBLEWRAP = """bwrap --unshare-net --unshare-pid --unshare-ipc --unshare-uts
+    --die-with-parent --new-session --ro-bind / / --dev /dev --proc /proc"""
+ENVIRONMENT = "env --chdir /tmp -i HOME=/tmp LANG=C.UTF-8 OMP_NUM_THREADS=1"
+# Bytes that a process may reserve, of which torch takes three GiB, and of a file.
+LIMITS = f"prlimit --as={8 * 2**30} --fsize={10**8}"
 UNCONTAINED = """\
 bubblewrap does not work here, so student code is an ordinary process: it can use the
 network, read and change your files, and stay behind. Use a machine kept for that."""
 
 
-# --- In the student's kernel ----------------------------------------------------------
-
-
-class Judge:
-    """Checks what a student's code leaves, by the given names as they were given."""
-
-    def __init__(self, user: dict[str, Any], handed_out: list[tuple[str, str]]) -> None:
-        """Judge the namespace `user`, by the kinds and sources of the given cells."""
-        self.user, self.stopped, theirs = user, [], set()
-        self.given: dict[str, Any] = {"__name__": "__main__"}
-        self.names: set[str] = set()  # those that the given cells make
-        for kind, source in handed_out:
-            before = dict(self.given)
-            exec(TransformerManager().transform_cell(source), self.given)
-            new = {k for k, v in self.given.items() if v is not before.get(k, before)}
-            (self.names if kind == "given" else theirs).update(new)
-        self.names -= theirs
-        user.update({name: self.given[name] for name in theirs})
-
-    def note(self, result: ExecutionResult) -> None:
-        """Remember what stopped a cell, for the next question."""
-        if error := result.error_before_exec or result.error_in_exec:
-            self.stopped.append(f"a cell stopped: {self.said(error)}")
-
-    def said(self, error: BaseException) -> str:
-        """Return an exception in a line; an assertion's message alone."""
-        kind, message = type(error).__name__, " ".join(str(error).split())
-        if not (kind == "AssertionError" and message):
-            message = f"{kind}: {message}" if message else kind
-        return message[:300].encode("utf-8", "backslashreplace").decode()
-
-    def check(self, code: str) -> str:
-        """Run a check; return what it says, or "" where it passes."""
-        names = {k: v for k, v in self.user.items() if not hasattr(builtins, k)}
-        names |= {name: self.given[name] for name in self.names}
-        try:
-            exec(code, names)
-        except BaseException as error:  # an interrupt too: it ends only the check
-            return self.said(error)
-        return ""
-
-    def tell(self, question: str, codes: list[str]) -> None:
-        """Leave what stopped the cells of a question, and what its checks say."""
-        said = [self.check(code) for code in codes]
-        display({SAID: [question, self.stopped, said]}, raw=True)
-        self.stopped = []
-
-
-PREPARE = f"""\
-from __future__ import annotations
-import builtins, sys
-from typing import Any
-from unittest.mock import Mock
-from IPython import get_ipython
-from IPython.core.inputtransformer2 import TransformerManager
-from IPython.display import display
-
-SAID = {SAID!r}
-sys.modules.setdefault("google.colab", Mock())  # as in: from google.colab import drive
-sys.modules.setdefault("google", Mock(colab=sys.modules["google.colab"]))
-{inspect.getsource(Judge)}
-shell = get_ipython()
-shell.judge = Judge(shell.user_ns, HANDED_OUT)
-shell.events.register("post_run_cell", shell.judge.note)
-shell.judge.tell("", [])
-"""
-
-
-# --- Around the kernel ----------------------------------------------------------------
-
-
-def run_cells() -> None:
-    """Run the cells that come as JSON; print what checks say, a line of JSON each."""
-    import json
-    import os
-    import sys
-    from contextlib import suppress
-
-    from nbclient import NotebookClient
-    from nbformat import v4
-
-    told = json.load(sys.stdin)
-    with suppress(ImportError, OSError, ValueError):  # Windows has none, macOS few
-        import resource
-
-        for name, most in told["limits"].items():
-            resource.setrlimit(getattr(resource, name), (most, most))
-    reply = os.fdopen(os.dup(1), "w")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the kernel cannot print there
-
-    def look(cell: v4.NotebookNode, **_: object) -> None:
-        for output in cell.outputs:
-            if said := output.get("data", {}).get(told["key"]):
-                print(json.dumps(said), file=reply, flush=True)
-        cell.outputs = []
-
-    ours, *theirs = [v4.new_code_cell(source) for source in told["cells"]]
-    NotebookClient(
-        v4.new_notebook(cells=[ours, *theirs]),
-        kernel_name="python3",
-        timeout_func=lambda cell: None if cell is ours else told["time"],
-        interrupt_on_timeout=True,
-        allow_errors=True,
-        on_cell_executed=look,
-    ).execute()
-
-
 class Sandbox:
     """Where a notebook's cells run: where bubblewrap works, apart from all else."""
 
-    def __init__(self, submissions: Path, time: float, memory: float) -> None:
-        """Give a cell so many seconds, and each process so many GiB."""
-        self.time = time
-        self.limits = {"RLIMIT_AS": int(memory * 2**30), "RLIMIT_FSIZE": 10**8}
+    def __init__(self, submissions: Path) -> None:
+        """Hide the course, the submissions and what else is the instructor's."""
         hidden = {ROOT, submissions.resolve(), Path.home(), Path("/run")}
-        absent = [("--tmpfs", str(p)) for p in sorted(hidden) if p.is_dir()]
-        python = [("--ro-bind", p, p) for p in sorted({sys.prefix, sys.base_prefix})]
-        self.after = [*chain(*absent, *python), "--chdir", "/tmp"]
+        self.hidden = sorted(str(path) for path in hidden if path.is_dir())
         self.contained = bool(shutil.which("bwrap"))
         if self.contained:
-            probe = [*self.command(tempfile.gettempdir()), sys.executable, "-c", ""]
-            self.contained = not subprocess.run(probe, capture_output=True).returncode
-        if self.contained:  # elsewhere it would count all that the user runs
-            self.limits["RLIMIT_NPROC"] = 200
+            with tempfile.TemporaryDirectory() as own:
+                probe = [*self.command(own), sys.executable, "-c", ""]
+                tried = subprocess.run(probe, capture_output=True)
+            self.contained = tried.returncode == 0
 
     def command(self, own: str) -> list[str]:
         """Return what a command begins with, to have `own` as its temporary folder."""
-        root = "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"
-        apart = "bwrap", "--unshare-all", "--die-with-parent", "--new-session"
-        return [*apart, *root, "--bind", own, "/tmp", *self.after] * self.contained
+        limits = LIMITS.split() if shutil.which("prlimit") else []
+        if not self.contained:
+            return limits
+        command = [*BUBBLEWRAP.split(), "--bind", own, "/tmp"]
+        for path in self.hidden:
+            command += ["--tmpfs", path]
+        for path in {sys.prefix, sys.base_prefix, str(CELLS)}:
+            for parent in reversed(Path(path).parents):  # open to anybody
+                command += ["--dir", str(parent)]
+            command += ["--ro-bind", path, path]
+        command += [*ENVIRONMENT.split(), f"PATH={os.environ['PATH']}"]
+        if os.geteuid() == 0:  # whom no limit of processes binds: be somebody else
+            user = random.randrange(2**30, 2**31)
+            os.chown(own, user, user)
+            command += ["setpriv", f"--reuid={user}", f"--regid={user}"]
+            command += ["--clear-groups"]
+        return [*command, *limits, "--nproc=200"]  # and threads
 
-    def run(self, cells: list[str]) -> dict[str, tuple[list[str], list[str]]]:
+    def run(self, **told: object) -> dict[str, list]:
         """Return, by question, what stopped its cells and what its checks say."""
-        told = {"cells": cells, "time": self.time, "limits": self.limits, "key": SAID}
-        code = "from __future__ import annotations\n" + inspect.getsource(run_cells)
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as own:
-            home = "/tmp" if self.contained else own
-            environment = {
-                **{k: os.environ[k] for k in ("PATH", "SYSTEMROOT") if k in os.environ},
-                **dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TEMP"), home),
-                **{"OMP_NUM_THREADS": "1", "PIP_NO_INDEX": "1", "LANG": "C.UTF-8"},
-            }
+            command = [*self.command(own), sys.executable, str(CELLS)]
+            homes = dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TEMP"), own)
             try:
-                done = subprocess.run(
-                    [*self.command(own), sys.executable, "-c", f"{code}\nrun_cells()"],
+                replies = subprocess.run(
+                    command,
                     input=json.dumps(told).encode(),
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
-                    timeout=START + 5 * self.time,
+                    timeout=20 + 5 * told["time"],
                     cwd=own,
-                    env=environment,
-                )
-                replies = done.stdout
+                    env=os.environ | homes | {"OMP_NUM_THREADS": "1"},
+                ).stdout
             except subprocess.TimeoutExpired as error:
                 replies = error.stdout or b""
-        lines = [json.loads(line) for line in replies.splitlines()]
-        return {question: (stopped, said) for question, stopped, said in lines}
+        return {name: said for name, *said in map(json.loads, replies.splitlines())}
 
 
-# --- A notebook -----------------------------------------------------------------------
-
-
-def paper_of(notebook: Notebook, papers: dict[str, Paper], term: str) -> Paper:
-    """Return the exercise that a notebook is of, by what it says, holds, or is called.
-
-    Raises:
-        UnmarkedError: It is of none, or of another term.
-    """
-    said = notebook.metadata.get(KEY)
-    said = said if isinstance(said, dict) else {}
+def exercise_of(notebook: Notebook, papers: dict[str, Paper], term: str) -> str:
+    """Return which exercise a notebook is of, by what it holds or is called."""
     sources = {source.strip() for _, source in notebook.cells}
-    lines = re.findall(r'^TERM = "(.*)"', "\n".join(sources), re.M)
-    made_for = said.get("term") or next(iter(lines), term)
-    if made_for != term:
-        raise UnmarkedError(f"it is of the term {made_for}, not of {term}")
+    found = re.search(r'^TERM = "(.*)"', "\n".join(sources), re.M)
+    if found and found[1] != term:
+        raise UnmarkedError(f"it is of the term {found[1]}, not of {term}")
     likeness = {
-        name: len(sources & {source.strip() for _, source in paper.handed_out()})
-        + 1000 * (said.get("name") == name)
-        + (name in notebook.name)
+        name: len(sources & {*paper.code("given")}) + (name in notebook.name)
         for name, paper in papers.items()
     }
-    name = max(likeness, key=likeness.__getitem__)
-    if not likeness[name]:
+    if not any(likeness.values()):
         raise UnmarkedError("of which exercise it is cannot be told")
-    return papers[name]
+    return max(likeness, key=likeness.__getitem__)
 
 
 def placed(paper: Paper, handed: list[tuple[str, str]]) -> list[list[str]]:
@@ -258,73 +136,54 @@ def placed(paper: Paper, handed: list[tuple[str, str]]) -> list[list[str]]:
     return own
 
 
-def marks(paper: Paper, own: list[list[str]], sandbox: Sandbox) -> list[Mark]:
-    """Return what the student's code, as `placed` gives it, earns."""
-    prepare = PREPARE.replace("HANDED_OUT", repr(paper.handed_out()))
-    run, written, answered = [f"exec({prepare!r}, {{}})"], False, set()
+def marks(
+    paper: Paper, own: list[list[str]], sandbox: Sandbox, time: float = TIME
+) -> list[dict]:
+    """Return what the student's code, as `placed` gives it, earns in each question."""
+    cells = []
     for cell, sources in zip(paper.notebook.cells, own, strict=True):
-        run += [cell.source] * (kind_of(cell) == "given") + sources
-        written |= bool(sources)
+        cells += [cell.source] * (kind_of(cell) == "given") + sources
         for name in cell.metadata.get("otter", {}).get("tests", []):
             codes = [code_of(case.body) for case in paper.questions[name].test_cases]
-            judge = "__import__('IPython').get_ipython().judge"
-            run.append(f"{judge}.tell({name!r}, {codes!r})")
-            answered |= {name} if written else set()
-            written = False
-    found, replies = [], sandbox.run(run)
+            cells.append(f"get_ipython().judge.tell({name!r}, {codes!r})")
+    handed_out = paper.code("first", "given"), paper.code("answer")
+    replies, found = sandbox.run(handed_out=handed_out, cells=cells, time=time), []
     if "" not in replies:
         raise UnmarkedError("what was handed out does not run here: is memory short?")
     ended = ["the notebook ended before this: it took too long, or broke Python"]
     for name, question in paper.questions.items():
-        stopped, said = replies.get(name, ([], ended * len(question.test_cases)))
-        question = copy.copy(question)
-        question.test_case_results = [
-            TestCaseResult(case, each, not each)
-            for case, each in zip(question.test_cases, said, strict=True)
-        ]
+        cases = question.test_cases
+        stopped, said = replies.get(name, ([], ended * len(cases)))
+        points = sum(c.points for c, each in zip(cases, said, strict=True) if not each)
         why = "; ".join(dict.fromkeys(filter(None, [*stopped, *said])))
-        why = why.replace("KeyboardInterrupt", f"took more than {sandbox.time:g} s")
-        if name not in answered and name in replies:
-            why = "not answered"
-        found.append(Mark(name, question.score, question.possible, why))
+        why = why.replace("KeyboardInterrupt", f"took more than {time:g} s")
+        row = name, points, question.possible, why
+        found.append(dict(zip(MARK, row, strict=True)))
     return found
-
-
-# --- The class ------------------------------------------------------------------------
 
 
 def grade(
-    students: list[Student], papers: dict[str, Paper], term: str, sandbox: Sandbox
-) -> dict[tuple[str, str], list[Mark]]:
-    """Return the marks by student and exercise; say in students' remarks what was."""
-    found: dict[tuple[str, str], list[Mark]] = {}
-    jobs: dict[tuple[str, str], tuple[Student, Paper, list[Notebook]]] = {}
-
-    def work(job: tuple[Student, Paper, list[Notebook]]) -> None:
-        student, paper, notebooks = job
-        notebook = max(notebooks, key=lambda each: each.order)
-        if len(notebooks) > 1:
-            student.remarks.append(f"{notebook.name} taken, of {len(notebooks)} files")
-        if paper.name not in notebook.name:
-            student.remarks.append(f"{paper.name} was called {notebook.name}")
+    student: Student, papers: dict[str, Paper], term: str, sandbox: Sandbox
+) -> list[dict]:
+    """Return a student's marks; say in the remarks what else there was."""
+    taken: dict[str, list[Notebook]] = {}
+    rows = []
+    for notebook in sorted(student.notebooks, key=lambda each: each.order):
         try:
-            own = placed(paper, notebook.cells)
-            found[student.name, paper.name] = marks(paper, own, sandbox)
+            taken.setdefault(exercise_of(notebook, papers, term), []).append(notebook)
+        except UnmarkedError as error:
+            student.remarks.append(f"{notebook.name}: {error}")
+    for name, notebooks in taken.items():
+        latest = notebooks[-1]
+        if len(notebooks) > 1 or name not in latest.name:
+            said = f"{name}: {latest.name} taken, of {len(notebooks)}"
+            student.remarks.append(said)
+        try:
+            found = marks(papers[name], placed(papers[name], latest.cells), sandbox)
+            rows += [{"student": student.name, "exercise": name} | row for row in found]
         except Exception as error:  # of any kind: the others go on
-            student.remarks.append(f"{notebook.name}: {type(error).__name__}: {error}")
-
-    for student in students:
-        for notebook in student.notebooks:
-            try:
-                paper = paper_of(notebook, papers, term)
-                job = jobs.setdefault((student.name, paper.name), (student, paper, []))
-                job[2].append(notebook)
-            except UnmarkedError as error:
-                student.remarks.append(f"{notebook.name}: {error}")
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        done = pool.map(work, jobs.values())
-        list(tqdm(done, "Grading", len(jobs), unit="notebook"))
-    return found
+            student.remarks.append(f"{latest.name}: {type(error).__name__}: {error}")
+    return rows
 
 
 def main(arguments: list[str]) -> int:
@@ -333,25 +192,25 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("submissions", type=Path, metavar="SUBMISSIONS")
     parser.add_argument("term", metavar="TERM")
     parser.add_argument("--roster", type=Path, help="the platform's table of students")
-    parser.add_argument("--time", type=float, default=TIME_LIMIT, help="seconds a cell")
-    parser.add_argument("--memory", type=float, default=MEMORY_LIMIT, help="GiB")
     options = parser.parse_args(arguments)
     folder = GRADES / options.term
-    changes = options.submissions / "overrides.csv"
     try:
         papers = papers_of(options.term)
         if not (students := collect(options.submissions, list(papers))):
             raise ValueError(f"nothing was handed in at {options.submissions}")
-        platform = enrol(students, options.roster) if options.roster else None
-        sandbox = Sandbox(options.submissions, options.time, options.memory)
-        if not sandbox.contained:
-            print(UNCONTAINED)
-        found = grade(students, papers, options.term, sandbox)
-        if changes.exists():
-            override(found, changes)
-        totals = write(found, students, folder)
-        if platform:
-            give_back(totals, *platform, folder)
+        roster = enrol(students, options.roster) if options.roster else None
+        sandbox = Sandbox(options.submissions)
+        print("" if sandbox.contained else UNCONTAINED)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            done = pool.map(lambda s: grade(s, papers, options.term, sandbox), students)
+            found = [*tqdm(done, "Grading", len(students), unit="student")]
+        rows = [row for each in found for row in each]
+        long = pd.DataFrame(rows, columns=["student", "exercise", *MARK])
+        if (options.submissions / "overrides.csv").exists():
+            override(long, options.submissions / "overrides.csv")
+        write(long, students, folder)
+        if roster is not None:
+            give_back(long, roster, folder)
     except (NotebookError, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -48,11 +48,9 @@ def browser() -> str:
     for command in (named,) if named else BROWSERS:
         if found := shutil.which(command):
             return found
-    if named:
-        raise PrintError(f"BROWSER_PATH must name a browser, not {named!r}")
     raise PrintError(
         "no Chromium, Chrome or Edge was found: install one (on Debian and Ubuntu: "
-        "apt-get install chromium), or name it in BROWSER_PATH"
+        f"apt-get install chromium), or name it in BROWSER_PATH, which is {named!r}"
     )
 
 
@@ -148,18 +146,16 @@ def write(page: BeautifulSoup, single: Path, folder: Path) -> Path:
     return path
 
 
-def main() -> int:
-    """Print the book; return 1 if that failed."""
+def main() -> None:
+    """Print the book, or say why not."""
     this = publish.edition()
     path = BUILD / f"{this.file}.pdf"
     try:
         make(BUILD / "singlehtml", path, this)
     except PrintError as error:
-        print(error, file=sys.stderr)
-        return 1
+        sys.exit(str(error))
     print(f"The book is in {path.relative_to(ROOT)}")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -4,9 +4,9 @@ Nobody who forks the book edits anything. A build on GitHub is told its reposito
 clone has it as the remote `origin`. `SITE_URL` names the site where that is not the
 repository's GitHub Pages, and `EDITION`, or the tag that is built, the edition.
 
-``python -m mle_book.publish check TAG`` fails unless the files speak of that version;
-``pack`` packs what `make book` and `make pdf` left in `_build` into an archive, to read
-and run offline. `.ci/publish` pushes the site to where it is read.
+``python -m mle_book.publish`` packs what `make book` and `make pdf` left in `_build`
+into an archive, to read and run offline. `.ci/publish` pushes the site to where it is
+read.
 """
 
 from __future__ import annotations
@@ -15,13 +15,10 @@ import os
 import re
 import shutil
 import subprocess
-import sys
-import tomllib
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import yaml
 
@@ -32,11 +29,8 @@ BRANCH = "notebooks"  # holds notebooks that run alone, a folder for each editio
 LATEST = "latest"  # the edition between releases
 
 README = """\
-{title}
-{label}
-
-html/index.html is the book, for a browser; {file}.pdf is the same in one piece. To run
-a notebook of notebooks/, open it in Jupyter, VS Code or Colab. It needs no other file
+html/index.html is the book, for a browser; the PDF is the same in one piece. To run a
+notebook of html/notebooks, open it in Jupyter, VS Code or Colab. It needs no other file
 and no network, only Python with
 
     pip install jupyterlab torch pandas matplotlib seaborn scipy
@@ -50,69 +44,44 @@ Text and figures: CC BY 4.0 (LICENSE-text). Code: MIT (LICENSE).
 
 @dataclass(frozen=True)
 class Repository:
-    """A repository on the web, such as `https://github.com/owner/name`."""
+    """A repository on GitHub."""
 
-    server: str
     owner: str
     name: str
 
     @property
     def address(self) -> str:
         """The address of its page."""
-        return f"{self.server}/{quote(self.owner)}/{quote(self.name)}"
+        return f"{GITHUB}/{self.owner}/{self.name}"
 
     @property
-    def pages(self) -> str | None:
+    def pages(self) -> str:
         """The address of its GitHub Pages, with a slash at the end."""
-        if self.server != GITHUB:
-            return None
         host = f"{self.owner.lower()}.github.io"
-        folder = "" if self.name.lower() == host else f"{quote(self.name)}/"
+        folder = "" if self.name.lower() == host else f"{self.name}/"
         return f"https://{host}/{folder}"
 
-    def colab(self, path: str) -> str | None:
-        """Return what opens the file `path` of `BRANCH` in Colab, from GitHub only."""
-        if self.server != GITHUB:
-            return None
-        place = quote(f"{self.owner}/{self.name}/blob/{BRANCH}/{path}")
+    def colab(self, path: str) -> str:
+        """Return what opens the file `path` of `BRANCH` in Colab."""
+        place = f"{self.owner}/{self.name}/blob/{BRANCH}/{quote(path)}"
         return f"https://colab.research.google.com/github/{place}"
 
-    def binder(self, path: str) -> str | None:
-        """Return what opens the file `path` of `BRANCH` in Binder, from GitHub only."""
-        if self.server != GITHUB:
-            return None
-        place = quote(f"{self.owner}/{self.name}/{BRANCH}")
-        return f"https://mybinder.org/v2/gh/{place}?labpath={quote(path, safe='')}"
+    def binder(self, path: str) -> str:
+        """Return what opens the file `path` of `BRANCH` in Binder."""
+        place = f"{self.owner}/{self.name}/{BRANCH}?labpath={quote(path, safe='')}"
+        return f"https://mybinder.org/v2/gh/{place}"
 
 
-def repository(
-    root: Path = ROOT, environment: Mapping[str, str] = os.environ
-) -> Repository | None:
-    """Return the repository of the book in the folder `root`, None if unknown."""
-    if name := environment.get("GITHUB_REPOSITORY"):
-        return parse(f"{environment.get('GITHUB_SERVER_URL') or GITHUB}/{quote(name)}")
-    origin = git(root, "remote", "get-url", "origin")
-    return parse(origin) if origin else None
-
-
-def parse(address: str) -> Repository | None:
-    """Return the repository that git calls `address`; None for a folder on a disk."""
-    web = re.fullmatch(r"(https?|ssh|git)://(?:[^/]*@)?([\w.-]+)(:\d+)?/(.+)", address)
-    short = re.fullmatch(r"(?:[^/@:]+@)?([^/@:\\]+):([^\\]+)", address)
-    if web:
-        scheme, host, port, path = web.groups()
-        server = f"{scheme}://{host}{port or ''}" if scheme[0] == "h" else None
-    elif short and "://" not in address:
-        (host, path), server = short.groups(), None
+def repository(root: Path = ROOT) -> Repository | None:
+    """Return the repository of the book in the folder `root`; None if not on GitHub."""
+    if name := os.environ.get("GITHUB_REPOSITORY"):
+        address = f"{os.environ.get('GITHUB_SERVER_URL') or GITHUB}/{name}"
     else:
-        return None
-    path = unquote(path).strip("/").removesuffix(".git")
-    owner, _, name = path.rpartition("/")
-    if "." not in host or not owner or {"", ".", ".."} & {*path.split("/")}:
-        return None  # a host without a dot is one of the reader's own, not of the web
-    if host.lower() in ("github.com", "www.github.com", "ssh.github.com"):
-        return None if "/" in owner else Repository(GITHUB, owner, name)
-    return Repository((server or f"https://{host}").lower(), owner, name)
+        address = git(root, "remote", "get-url", "origin") or ""
+    # https://github.com/owner/name.git, git@github.com:owner/name, and their like
+    form = r"(.*[/@.])?github\.com(:\d+)?[:/]+([\w.-]+)/([\w.-]+?)(\.git)?/?"
+    found = re.fullmatch(form, address, re.IGNORECASE)
+    return Repository(found[3], found[4]) if found else None
 
 
 def git(root: Path, *command: str) -> str | None:
@@ -131,10 +100,10 @@ def git(root: Path, *command: str) -> str | None:
 # --- The site -------------------------------------------------------------------------
 
 
-def home(root: Path = ROOT, environment: Mapping[str, str] = os.environ) -> str | None:
+def home() -> str | None:
     """Return the address of the site, with a slash at the end, None if unknown."""
-    found = repository(root, environment)
-    address = environment.get("SITE_URL") or (found and found.pages)
+    found = repository()
+    address = os.environ.get("SITE_URL") or (found and found.pages)
     if not address:
         return None
     if not re.fullmatch(r"https?://[^\s/?#()]+(/[^\s?#()]*)?", address):
@@ -142,22 +111,22 @@ def home(root: Path = ROOT, environment: Mapping[str, str] = os.environ) -> str 
     return address.rstrip("/") + "/"
 
 
-def site(root: Path = ROOT, environment: Mapping[str, str] = os.environ) -> str | None:
+def site() -> str | None:
     """Return the address of the edition that is built, None if unknown.
 
     The latest is at `home`, another edition at a path below that stays.
     """
-    address, name = home(root, environment), edition_name(environment)
+    address, name = home(), edition_name()
     return address if name == LATEST else address and f"{address}editions/{name}/"
 
 
 # --- The edition ----------------------------------------------------------------------
 
 
-def edition_name(environment: Mapping[str, str] = os.environ) -> str:
+def edition_name() -> str:
     """Return the edition that is built: a tag such as `v1.2.0`, or `latest`."""
-    tag = environment.get("GITHUB_REF_TYPE") == "tag"
-    name = environment.get("EDITION") or (tag and environment.get("GITHUB_REF_NAME"))
+    tag = os.environ.get("GITHUB_REF_TYPE") == "tag"
+    name = os.environ.get("EDITION") or (tag and os.environ.get("GITHUB_REF_NAME"))
     name = name or LATEST
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise ValueError(f"an edition must be named like v1.2.0, not {name!r}")
@@ -191,13 +160,13 @@ class Edition:
         return f"mle-normal-{self.name}"
 
 
-def edition(root: Path = ROOT, environment: Mapping[str, str] = os.environ) -> Edition:
+def edition(root: Path = ROOT) -> Edition:
     """Return the edition that is built from the folder `root`.
 
     Its date is that of the release, as in `CITATION.cff`, or else of the commit: the
     same input gives the same pages on any day.
     """
-    name = edition_name(environment)
+    name = edition_name()
     if name != LATEST:
         return Edition(name, str(citation_file(root)["date-released"]))
     commit = git(root, "describe", "--always", "--exclude=*", "--dirty")
@@ -219,54 +188,20 @@ def cite(this: Edition, address: str | None, root: Path = ROOT) -> str:
     return f"{entry} <{address}>" if address else entry
 
 
-def faults(tag: str, root: Path = ROOT) -> Iterator[str]:
-    """Yield what keeps a commit from being the edition `tag`."""
-    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
-    cited = citation_file(root)
-    for name, book in (("pyproject.toml", project), ("CITATION.cff", cited)):
-        if tag != f"v{book['version']}":
-            yield f"{name} has version {book['version']}, but the tag is {tag}"
-    day = git(root, "log", "-1", "--format=%cs")
-    if day != str(cited["date-released"]):
-        yield f"CITATION.cff is of {cited['date-released']}, the commit of {day}"
-
-
 # --- The archive ----------------------------------------------------------------------
 
 
-def pack(this: Edition, build: Path = BUILD, root: Path = ROOT) -> Path:
+def pack(this: Edition, build: Path = BUILD) -> Path:
     """Write the archive of what is built in the folder `build`; return its path."""
     folder = build / this.file
     shutil.rmtree(folder, ignore_errors=True)
     no_server = shutil.ignore_patterns(".*", "404.html")
     shutil.copytree(build / "html", folder / "html", ignore=no_server)
-    shutil.copytree(build / "html/notebooks", folder / "notebooks")
-    shutil.copytree(root / "book/data", folder / "notebooks/data")
-    for path in (build / f"{this.file}.pdf", *root.glob("LICENSE*")):
+    for path in (folder.with_name(f"{this.file}.pdf"), *ROOT.glob("LICENSE*")):
         shutil.copy(path, folder)
-    shutil.copy(root / "CITATION.cff", folder)
-    title = citation_file(root)["title"]
-    readme = README.format(title=title, label=this.label, file=this.file)
-    (folder / "README.txt").write_text(readme, "utf-8")
-    archive = shutil.make_archive(str(folder), "zip", build, this.file)
-    shutil.rmtree(folder)
-    return Path(archive)
-
-
-def main(arguments: list[str]) -> int:
-    """Check a tag, or pack the archive; return 1 if that fails."""
-    if arguments[:1] == ["check"]:
-        found = [*faults(*arguments[1:])]
-    else:
-        try:
-            print(f"The archive is {pack(edition()).relative_to(ROOT)}")
-            found = []
-        except FileNotFoundError as error:
-            found = [f"{error.filename}: missing; try: make bundle"]
-    for fault in found:
-        print(fault, file=sys.stderr)
-    return 1 if found else 0
+    (folder / "README.txt").write_text(README, "utf-8")
+    return Path(shutil.make_archive(str(folder), "zip", build, this.file))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    print(f"The archive is {pack(edition()).relative_to(ROOT)}")

@@ -32,8 +32,8 @@ LANGUAGE = {"file_extension": ".py", "mimetype": "text/x-python", "name": "pytho
 
 # The metadata that are kept: of a notebook, of a cell. All else is some editor's. Only
 # the first cell of a notebook that runs alone may say that it is folded.
-OF_NOTEBOOK = {"kernelspec", "language_info", "mle-normal.exercise"}
-OF_CELL = {"tags", "mystnb", "explorer", "card", "otter", "seeds"}
+OF_NOTEBOOK = {"kernelspec", "language_info"}
+OF_CELL = {"tags", "mystnb", "explorer", "card", "otter", "seeds", "slideshow"}
 
 
 def normalise(notebook: NotebookNode) -> None:
@@ -49,7 +49,6 @@ def normalise(notebook: NotebookNode) -> None:
         cell.execution_count = None
         if cell.source.strip():
             cell.execution_count = count = count + 1
-        cell.outputs = merge_streams(cell.outputs)
         for output in cell.outputs:
             if output.output_type == "execute_result":
                 output.execution_count = count
@@ -63,18 +62,6 @@ def keep(keys: set[str], node: NotebookNode) -> None:
     """Drop all metadata of `node` but those under `keys`."""
     for key in set(node.metadata) - keys:
         del node.metadata[key]
-
-
-def merge_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Join neighbours on the same stream: the kernel cuts where time has it."""
-    merged: list[NotebookNode] = []
-    for output in outputs:
-        stream = output.get("name")  # stdout or stderr; other outputs have none
-        if stream and merged and stream == merged[-1].get("name"):
-            merged[-1].text += output.text
-        else:
-            merged.append(output)
-    return merged
 
 
 def take_facts(notebook: NotebookNode) -> dict[str, figure_facts.Facts]:
@@ -133,6 +120,7 @@ def execute(path: Path) -> int:
         kernel_name=KERNEL["name"],
         timeout=TIMEOUT,
         record_timing=False,
+        coalesce_streams=True,  # the kernel cuts them where time has it
         resources={"metadata": {"path": str(path.resolve().parent)}},
         on_cell_execute=remember,
         on_cell_executed=feed_explorer,

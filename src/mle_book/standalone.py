@@ -8,11 +8,9 @@ such a copy of each of its notebooks.
 
 from __future__ import annotations
 
-import ast
 import copy
 import inspect
 import re
-import sys
 import tomllib
 from pathlib import Path
 from urllib.parse import quote
@@ -33,14 +31,6 @@ COLLAPSED = {
     "jupyter": {"source_hidden": True},
     "_kg_hide-input": True,
 }
-
-# What a notebook may import, for Colab has it, and which magics it may use.
-PACKAGES = {
-    *("IPython", "matplotlib", "numpy", "pandas", "scipy", "seaborn", "sklearn"),
-    *("mle_helpers", "torch", *sys.stdlib_module_names),
-}
-MAGIC = r"^[ \t]*(?:%%?|!).*"
-ALLOWED = "%config", "%matplotlib"
 
 HEADER = """\
 #@title Run this cell first: the helper module of the book, version {version}
@@ -101,39 +91,32 @@ def self_contained(
         NotebookError: The notebook needs what cannot travel; the message says what.
     """
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    if not code or any(cell.get("id") == CELL_ID for cell in code):
-        raise NotebookError("no code to run" if not code else "self-contained already")
+    if not code:
+        raise NotebookError("no code to run")
     data: dict[str, str] = {}
     result = copy.deepcopy(notebook)
     for number, cell in enumerate(result.cells, start=1):
         try:
             if cell.cell_type == "code":
-                data |= _data(_parse(cell.source), folder)
+                data |= _data(cell.source, folder)
             elif cell.cell_type == "markdown":
                 cell.source = _with_links(cell.source, folder, site)
         except NotebookError as error:
             raise NotebookError(f"cell {number}: {error}") from error
     data = dict(sorted(data.items()))
+    for cell in result.cells:
+        if cell.get("execution_count"):  # not so in the notebooks of students
+            cell.execution_count += 1
+            for output in cell.outputs:
+                if output.output_type == "execute_result":
+                    output.execution_count += 1
     first = v4.new_code_cell(_source(data), id=CELL_ID, metadata=COLLAPSED)
+    first.execution_count = 1 if code[0].execution_count else None
     if data:
         said = f"Beside this notebook: {', '.join(data)}\n"
         first.outputs = [v4.new_output("stream", text=said)]
     result.cells.insert(notebook.cells.index(code[0]), first)
-    _count(result)
     return result
-
-
-def _count(notebook: NotebookNode) -> None:
-    """Number the cells that have run again, in place, the first cell among them."""
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    ran = [c for c in code if c.execution_count is not None]
-    if not ran:  # a notebook without outputs, for students
-        return
-    for count, cell in enumerate([code[0], *ran], start=1):
-        cell.execution_count = count
-        for output in cell.outputs:
-            if output.output_type == "execute_result":
-                output.execution_count = count
 
 
 # --- What travels ---------------------------------------------------------------------
@@ -149,93 +132,57 @@ def _source(data: dict[str, str]) -> str:
     )
     # Each text begins a line of its own: within a line, IPython 9.16 takes the >>> of
     # the examples for a prompt that was pasted, and strips it.
-    files = [f"{name!r}:\n{_literal(text, name)},\n" for name, text in data.items()]
-    texts = [_literal(path.read_text("utf-8"), path.name) for path in (HELPERS, STYLE)]
+    files = [f"{name!r}:\n{literal(text, name)},\n" for name, text in data.items()]
+    texts = [literal(path.read_text("utf-8"), path.name) for path in (HELPERS, STYLE)]
     arguments = (*texts, f"{{{''.join(files)}}}")
     body = inspect.getsource(_provide)
     call = "".join(f"{argument},\n" for argument in arguments)
     return f"{header}\n\n{body}\n\n_provide(\n{call})\ndel _provide"
 
 
-def _literal(text: str, name: str) -> str:
+def literal(text: str, name: str) -> str:
     """Return a string literal that reads like `text` itself."""
-    literal = f"r'''{text}'''"
-    try:
-        same = ast.literal_eval(literal) == text
-    except (SyntaxError, ValueError):
-        same = False
-    if not same:
+    if "'''" in text or text.endswith(("'", "\\")):
         raise NotebookError(f"{name} holds three single quotes, or ends in one or a \\")
-    return literal
+    return f"r'''{text}'''"
 
 
-def _parse(source: str) -> ast.Module:
-    """Return the syntax tree of a cell; refuse what not every reader has."""
-    for line in re.findall(MAGIC, source, re.M):
-        if not line.startswith(ALLOWED):
-            raise NotebookError(f"runs {line.strip()}, which is not everywhere")
-    try:
-        tree = ast.parse(re.sub(MAGIC, "", source, flags=re.M))
-    except SyntaxError as error:
-        raise NotebookError(f"not Python: {error.msg}, line {error.lineno}") from error
-    names: list[str] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names += ["." * node.level + (node.module or "")]
-    for name in names:
-        if name.partition(".")[0] not in PACKAGES:
-            raise NotebookError(f"imports {name}, which is not everywhere")
-    return tree
-
-
-def _data(tree: ast.Module, folder: Path) -> dict[str, str]:
+def _data(source: str, folder: Path) -> dict[str, str]:
     """Return the data that the code reads, by name: files whose start it mentions.
 
     So `"data/a.csv"`, `"data/post/"` and `f"data/post/{name}.csv"` all do.
     """
-    paths = [path for path in folder.glob("data/**/[!.]*") if path.is_file()]
+    files = [path for path in folder.glob("data/**/*") if path.is_file()]
+    texts = {path.relative_to(folder).as_posix(): path for path in files}
     found: dict[str, str] = {}
-    for node in ast.walk(tree):
-        start = node.value if isinstance(node, ast.Constant) else None
-        if isinstance(start, str) and start.startswith("data/"):
-            files = {path.relative_to(folder).as_posix(): path for path in paths}
-            named = [name for name in files if name.startswith(start)]
-            if not named:
-                raise NotebookError(f"reads {start}, which is no file")
-            found |= {name: files[name].read_text("utf-8") for name in named}
+    for start in re.findall(r"""["'](data/[^"'{]*)""", source):
+        named = [name for name in texts if name.startswith(start)]
+        if not named:
+            raise NotebookError(f"reads {start}, which is no file")
+        found |= {name: texts[name].read_text("utf-8") for name in named}
     return found
 
 
 # --- Links ----------------------------------------------------------------------------
 
-CODE = r"^ *(?P<fence>```+|~~~+)[^`\n]*\n.*?^ *(?P=fence)|(?P<tick>`+)[^`].*?(?P=tick)"
-LINK = r"(?P<image>!?)\[(?P<text>(?:[^][]|\[[^][]*\])*)\]\((?P<target>[^()\s]+)\)"
+# To a page, to a heading of it, or to one of the same chapter.
+LINK = r"\[((?:[^][]|\[[^][]*\])*)\]\(((?:[\w./-]+\.(?:ipynb|md))?)((?:#[^()\s]+)?)\)"
 
 
 def _with_links(text: str, folder: Path, site: str | None) -> str:
-    """Return `text` with its relative links led to the site, or taken out."""
+    """Return `text` with its links to pages led to the site, or taken out."""
 
-    def lead(match: re.Match[str]) -> str:
-        target = match["target"]
-        if target is None or re.match(r"\w+:", target):  # code, or a whole address
-            return match[0]
-        name, hash_, anchor = target.partition("#")
-        path = (folder / name).resolve()
-        if not name:  # a heading of the chapter: each program names those otherwise
-            return match["text"]
-        if not match["image"] and not path.suffix and not path.exists():
-            return match[0]  # no link, as in $p[a](b)$
-        page = path.suffix in (".ipynb", ".md") and path.is_file()
-        if match["image"] or not page or not path.is_relative_to(ROOT):
-            raise NotebookError(f"{target} is no page and cannot travel")
-        if not site:
-            return match["text"]
+    def lead(link: re.Match[str]) -> str:
+        said, page, anchor = link.groups()
+        if not page or not site:  # headings have other names in each program
+            return said
+        path = (folder / page).resolve()
+        if not path.is_file():
+            raise NotebookError(f"{page} is no page")
         place = quote(path.relative_to(ROOT).with_suffix(".html").as_posix())
-        return f"[{match['text']}]({site}{place}{hash_}{anchor})"
+        return f"[{said}]({site}{place}{anchor})"
 
-    return re.sub(f"{CODE}|{LINK}", lead, text, flags=re.M | re.S)
+    return re.sub(LINK, lead, text)
 
 
 # --- Files ----------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from mle_book import assignments
 from mle_book.assignments import Paper, code_of, kind_of
-from mle_book.grade import Judge
+from mle_book.grade_cells import Judge
 
 SAMPLE = Path(__file__).with_name("sample.ipynb")
 PATHS = [SAMPLE, *sorted(assignments.EXERCISES.glob("[!.]*.ipynb"))]
@@ -61,7 +61,8 @@ def run(path: Path, term: str) -> Found:
     Wrong answers are tried for the site's term alone: they are most of the work.
     """
     own, user, found = paper(path, term), {}, Found()
-    judge, solved = Judge(user, own.handed_out()), solution(exercise(path, term))
+    judge = Judge(user, own.code("first", "given"), own.code("answer"))
+    solved = solution(exercise(path, term))
     found.untouched = {name: said(judge, own, name) for name in own.questions}
     region: list[tuple[str, str]] = []  # kinds and code from an answer to its checks
     for cell in own.notebook.cells:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-import json
-import os
 import re
+import subprocess
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from mle_book import assignments
 from mle_book.notebooks import NotebookError
+from mle_book.site.downloads import hand_out
 
 from ..editions import alone
 from .answers import PATHS, SAMPLE, TERMS, exercise
@@ -48,77 +48,57 @@ def test_student_copy_runs_alone(path: Path, tmp_path: Path) -> None:
 
 def test_check_says_what_is_wrong(tmp_path: Path) -> None:
     copied = assignments.student_copy(exercise(SAMPLE, TERMS[0]))
-    answers = [
-        c for c in copied.cells if assignments.ANSWER in c.metadata.get("tags", [])
-    ]
+    answers = [c for c in copied.cells if assignments.kind_of(c) == "answer"]
     answers[0].source = "scale_hat = data[:1]"
     answers[1].source = "def loss(loc):\n    return torch.tensor(1.0)"
-    copied.cells.append(nbformat.v4.new_code_cell('check("q9")'))
     ran = alone.run(copied, tmp_path)
     said = [o.text for c in ran.cells if "check(" in c.source[:6] for o in c.outputs]
     assert said == [
         "q1, check 1: not yet: scale_hat must be one number\n",
         "q2, check 1: passed\n",
-        "There is no 'q9'; there are: q1, q2\n",
     ]
 
 
 def test_autograder_is_complete() -> None:
-    """All that Gradescope asks for, hidden checks too, and torch for a CPU."""
+    """All that Gradescope asks for, hidden checks too, at the tested versions."""
     with zipfile.ZipFile(io.BytesIO(exercise(SAMPLE, TERMS[0]).archive)) as packed:
-        names = set(packed.namelist())
-        assert names >= {"setup.sh", "run_autograder", "run_otter.py"}
-        assert names >= {"tests/q1.py", "tests/q2.py", "files/mle_helpers.py"}
-        assert "divide by n" in packed.read("tests/q1.py").decode()
-        environment = packed.read("environment.yml").decode()
-        lock = (assignments.ROOT / "requirements.lock").read_text("utf-8")
-        for name, version in re.findall(r"- ([a-z-]+)=([\d.]+)\n", environment):
-            name = {"pytorch-cpu": "torch"}.get(name, name)
-            assert name == "python" or f"\n{name}=={version}." in lock
-        assert "pytorch-cpu=" in environment
-        assert b"playwright" not in packed.read("setup.sh")
-        assert b"\nexport OMP_NUM_THREADS=1\n" in packed.read("run_autograder")
-        assert b"choose(Path('/autograder'), 'sample', 'default')" in packed.read(
-            "run_otter.py"
-        )
+        text = {name: packed.read(name).decode() for name in packed.namelist()}
+    assert text.keys() >= {"tests/q1.py", "tests/q2.py", "files/mle_helpers.py"}
+    assert "divide by n" in text["tests/q1.py"]
+    assert "mamba" in text["setup.sh"]
+    assert "playwright" not in text["setup.sh"]
+    lock = (assignments.ROOT / "requirements.lock").read_text("utf-8")
+    pinned = re.findall(r"- ([a-z-]+)=([\d.]+)\n", text["environment.yml"])
+    assert {"torch", "pytorch-cpu"} & dict(pinned).keys()
+    for name, version in pinned:
+        name = {"pytorch-cpu": "torch"}.get(name, name)
+        assert name == "python" or f"\n{name}=={version}." in lock
 
 
-def test_gradescope_takes_the_latest_of_this_exercise_and_term(tmp_path: Path) -> None:
-    for folder in ("submission/in", "results"):
-        (tmp_path / folder).mkdir(parents=True)
-    line = {term: f'{{"source": ["TERM = \\"{term}\\""]}}' for term in TERMS}
-    files = {
-        "other.ipynb": line[TERMS[1]],
-        "sample (1).ipynb": line[TERMS[0]],
-        "sample.ipynb": line[TERMS[1]],
-        "in/sample.ipynb": line[TERMS[1]] + " ",
-    }
-    for number, (name, text) in enumerate(files.items()):
-        path = tmp_path / "submission" / name
-        path.write_text(text)
-        os.utime(path, (number, number))
-    assignments.choose(tmp_path, "sample", TERMS[1])
-    (left,) = tmp_path.rglob("*.ipynb")
-    assert left == tmp_path / "submission/sample.ipynb"
-    assert left.read_text() == files["in/sample.ipynb"]
-    with pytest.raises(SystemExit):
-        assignments.choose(tmp_path, "sample", "2031")
-    result = json.loads((tmp_path / "results/results.json").read_text())
-    assert result["score"] == 0
-    assert "of the term 2031" in result["output"]
-    assert not list(tmp_path.rglob("*.ipynb"))
+def test_gradescope_takes_notebooks_of_this_term_alone(tmp_path: Path) -> None:
+    """Otter then takes the one that there is, or says that there are two, or none."""
+    for name, term in {"work (1).ipynb": TERMS[0], "work.ipynb": TERMS[1]}.items():
+        cell = nbformat.v4.new_code_cell(f'import math\nTERM = "{term}"')
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / name)
+    with zipfile.ZipFile(io.BytesIO(exercise(SAMPLE, TERMS[1]).archive)) as packed:
+        script = packed.read("run_autograder").decode()
+    begins, ends = script.index("export OMP"), script.index("python /auto")
+    before = script[begins:ends].replace("/autograder/submission", str(tmp_path))
+    done = subprocess.run(
+        ["bash", "-ec", f"{before}\nprintenv OMP_NUM_THREADS"], stdout=-1
+    )
+    assert done.stdout == b"1\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["work.ipynb"]
 
 
-def test_what_a_page_offers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_page_offers(tmp_path: Path) -> None:
     """The student's copy of an exercise, and a chapter as it is."""
-    chapter = assignments.ROOT / "book/01-sampling.ipynb"
-    whole = assignments.hand_out(chapter, tmp_path / "chapter").read_text("utf-8")
-    assert '"execution_count": 1' in whole
-    monkeypatch.setattr(assignments, "EXERCISES", SAMPLE.parent)
-    path = assignments.hand_out(SAMPLE, tmp_path / "exercise")
-    cells = nbformat.read(path, as_version=4).cells
-    assert "scale_hat = ..." in [cell.source for cell in cells]
-    assert "divide by n" not in path.read_text("utf-8")
+    hand_out(assignments.ROOT / "book/01-sampling.ipynb", tmp_path)
+    assert '"execution_count": 1' in (tmp_path / "01-sampling.ipynb").read_text("utf-8")
+    hand_out(SAMPLE, tmp_path)
+    text = (tmp_path / "sample.ipynb").read_text("utf-8")
+    assert "scale_hat = ..." in text
+    assert "divide by n" not in text
 
 
 def test_terms_have_the_same_text() -> None:
@@ -135,7 +115,7 @@ def test_solutions_have_no_marks() -> None:
     assert not re.search("# (BEGIN|END)|# SOLUTION|ASSIGNMENT", text)
     assert "scale_hat = (deviation**2).mean().sqrt()\n" in text
     assert "    return negative_log_likelihood(Normal(loc, 1.0), data)\n" in text
-    assert "# Check 2 of q1, hidden, 1 point:\nimport numpy as np\n" in text
+    assert "# A hidden check.\n# Points: 1\nimport numpy as np\n" in text
 
 
 @pytest.mark.parametrize("term", ["", ".", "..", "a/b", "a b", "-x", "é", 'x"'])
@@ -149,8 +129,8 @@ def test_term_that_is_no_name(term: str, capsys: pytest.CaptureFixture) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ('TERM = "default"', 'TERM = "x"', "must have the line TERM"),
-        ("# ASSIGNMENT CONFIG", "# NOTHING", "is no # ASSIGNMENT CONFIG"),
+        ('TERM = "default"', 'TERM = "x"', "one cell has TERM"),
+        ("# ASSIGNMENT CONFIG", "# NOTHING", "one # ASSIGNMENT CONFIG"),
         ("# END SOLUTION", "# END NOTHING", "otter cannot read it"),
     ],
 )

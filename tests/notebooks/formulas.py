@@ -6,9 +6,9 @@ the book's formula: `\Sigma` is what `MultivariateNormal` says, `\ell(` sums `lo
 a derivative comes from autograd. A symbol that is in no table is a fault.
 
 No LaTeX parser at hand reads the book: in those of SymPy and its relatives matrices
-commute, `\top` is a variable and `n (a - b)` a call. Hence the small one below, which
-computes as it reads: a vector is a column, and what stands side by side is multiplied,
-by `@` unless one of the two is a scalar.
+commute, `\top` is a variable and `n (a - b)` a call. Hence the small grammar below: a
+vector is a column, and what stands side by side is multiplied, by `@` unless one of the
+two is a scalar.
 
 To add a symbol, write it under its setting: `x` alone, `x_` with an index, `f(` with
 arguments; the longest one wins. A setting is what a page has agreed on (one dimension;
@@ -17,22 +17,32 @@ scale 1; ...); a formula holds if it holds in a setting that knows all its symbo
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
+import scipy.integrate
+import scipy.optimize
 import scipy.stats
 import torch
+from lark import Lark, Transformer, UnexpectedInput, v_args
 from nbformat import NotebookNode
 from torch import Tensor
+from torch.autograd.functional import hessian, jacobian
 from torch.distributions import (
+    AffineTransform,
     Categorical,
     Distribution,
+    Laplace,
     MixtureSameFamily,
     MultivariateNormal,
     Normal,
+    StudentT,
+    kl_divergence,
 )
 from torch.distributions.transforms import ExpTransform, SoftplusTransform
 from torch.nn.functional import softplus
@@ -41,6 +51,7 @@ from . import hygiene
 
 POINTS = 5
 TOLERANCE = 1e-9  # relative and absolute; rounding stays below 1e-12, errors above 1e-3
+FAR = 60  # where integrals end: no density reaches so far, and none is 0 before
 N, D = 5, 3  # unlike each other and the 2 that formulas contain, so none can stand in
 
 Values = dict[str, Tensor]
@@ -91,15 +102,19 @@ def faults(name: str, notebook: NotebookNode) -> list[str]:
     return [f"{name}, cell {f.cell}, ${f.latex}$: {why}" for f, why in checked if why]
 
 
-def fault(latex: str, settings: dict[str, Setting] | None = None) -> str:
+def fault(latex: str) -> str:
     """Return why a formula is wrong or cannot be read; "" if it holds in a setting."""
-    wrong, unread = [], []
-    for name, setting in (settings or SETTINGS).items():
+    if re.search(r"([_^]|\\frac|\\sqrt) *\d\d", latex):
+        return "wanted braces around a number of several digits"
+    text, wrong, unread = " ".join(tokenise(latex)), [], []
+    for name, setting in SETTINGS.items():
         try:
-            sides = Reader(latex, setting).equation()
-            difference = compare(sides, setting, tolerance(latex))
-        except Unreadable as error:
-            unread.append((error.reached, str(error)))
+            difference = compare(setting.sides(text), setting, tolerance(latex))
+        except UnexpectedInput as error:
+            ended = getattr(error, "token", None) == ""
+            at = len(text) if ended else error.pos_in_stream
+            here = text[at:].partition(" ")[0] or "the end"
+            unread.append((at, f"cannot read `{here}` after `{text[:at]}`; {HINT}"))
         except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:
             wrong.append(f"{name}: {error}")
         else:
@@ -141,18 +156,66 @@ def show(value: Tensor) -> str:
 
 # --- Reading LaTeX ----------------------------------------------------------------
 
+GRAMMAR = r"""
+equation: sum ("=" sum)+
+?sum: product
+    | "-" product                                           -> minus
+    | sum "+" product                                       -> plus
+    | sum "-" product                                       -> less
+?product: factors
+    | factors "/" factor                                    -> divide
+    | last
+    | factors _CDOT? last                                   -> multiply
+?factors: factor
+    | factors _CDOT? factor                                 -> multiply
+?last: FUNCTION factor                                      -> apply
+    | "\\sum" "_" "{" _plain "=" sum "}" "^" argument product  -> series
+    | "\\int" product "\\dx"                                -> integral
+?factor: base
+    | base "^" _TRANSPOSE                                    -> transpose
+    | base "^" "{" "-" _TRANSPOSE "}"                        -> inverse_transpose
+    | base "^" argument                                     -> power
+?base: simple
+    | "(" sum ")" | "[" sum "]"
+    | "\\lvert" sum "\\rvert"                               -> bars
+    | "\\lVert" sum "\\rVert"                               -> norm
+    | "\\sqrt" argument                                     -> root
+    | "\\frac" argument argument                            -> divide
+    | FUNCTION_OF sum ")"                                   -> apply
+    | _indexed index                                        -> indexed
+    | _indexed "{" index (","? index)+ "}"                  -> indexed
+    | _called sum ("," sum)* ")"                            -> called
+    | _mean sum (")" | "]")                                 -> mean
+?argument: simple | "{" sum "}"
+?simple: NUMBER                                             -> number
+    | "\\pi"                                                -> pi
+    | _plain                                                -> plain
+?index: NUMBER                                              -> digits
+    | _plain                                                -> plain
+NUMBER: /\d+(\.\d+)?/
+_TRANSPOSE: "T" | "\\top"
+FUNCTION.1: /(\\exp|\\log|\\det|\\operatorname{(tr|softplus)})(?= |$)/
+FUNCTION_OF.2: /(\\exp|\\log|\\det|\\operatorname{(tr|softplus)}) \(/
+_CDOT: "\\cdot"
+%declare PLAIN INDEXED CALLED MEAN
+%ignore " "
+"""
 
-class Unreadable(Exception):
-    """LaTeX that the reader or the tables do not know."""
-
-    def __init__(self, message: str, reached: int) -> None:
-        super().__init__(message)
-        self.reached = reached
+HINT = (
+    "a new symbol belongs in the table of its setting in formulas.py, with how torch "
+    "computes it without the book's formula; `a / b c` is written as a `\\frac`, what "
+    "a function or a command takes in parentheses or braces"
+)
 
 
 def tokenise(latex: str) -> list[str]:
-    """Split LaTeX; drop spacing, `\\left`, and braces around a single token."""
+    """Split LaTeX; drop spacing, `\\left`, and braces around a single token.
+
+    Every other bar closes what the one before it opened.
+    """
     latex = re.sub(r"\\(left|right|quad)(?![a-zA-Z])|\\[,;:! ]", " ", latex)
+    latex = re.sub(r"\|(.*?)\|", r"\\lvert \1 \\rvert ", latex)
+    latex = re.sub(r"(\\int\b.*?)\bdx\b", r"\1 \\dx ", latex)
     pattern = r"\\operatorname\{\w+\}|\\[a-zA-Z]+|\\.|\d+\.\d+|\d+|\S"
     text = " ".join(re.findall(pattern, latex))
     return re.sub(r"\{ ([^ {}]+) \}", r"\1", text).split()
@@ -197,11 +260,6 @@ def transpose(value: Tensor) -> Tensor:
     return value.mT
 
 
-def combine(operation: Callable[..., Tensor], *parts: Expression) -> Expression:
-    """Return the expression that applies `operation` to the values of `parts`."""
-    return lambda values: operation(*(part(values) for part in parts))
-
-
 def entry(table: Tensor, index: int) -> Tensor:
     """Return a row of `table`, or a number of a vector, counted from 1."""
     if not 1 <= index <= len(table):
@@ -209,6 +267,29 @@ def entry(table: Tensor, index: int) -> Tensor:
     return table[index - 1]
 
 
+def column(value: Tensor) -> Tensor:
+    return value.unsqueeze(-1) if value.dim() == 1 else value
+
+
+def combine(operation: Callable[..., Tensor], *parts: Expression) -> Expression:
+    """Return the expression that applies `operation` to the values of `parts`."""
+    return lambda values: operation(*(part(values) for part in parts))
+
+
+OPERATIONS = {
+    "minus": torch.neg,
+    "plus": add,
+    "less": lambda a, b: add(a, -b),
+    "multiply": multiply,
+    "divide": scalar(torch.div),
+    "power": power,
+    "root": scalar(torch.sqrt),
+    "transpose": transpose,
+    "inverse_transpose": lambda a: transpose(torch.linalg.inv(a)),
+    "bars": lambda a: torch.linalg.det(a) if a.dim() else a.abs(),
+    "norm": torch.linalg.vector_norm,
+    "pi": lambda: number(math.pi),
+}
 FUNCTIONS = {
     r"\exp": scalar(torch.exp),
     r"\log": scalar(torch.log),
@@ -216,208 +297,85 @@ FUNCTIONS = {
     r"\operatorname{tr}": torch.trace,
     r"\operatorname{softplus}": scalar(softplus),
 }
-FENCES = {
-    "(": (")", lambda value: value),
-    "[": ("]", lambda value: value),
-    "{": ("}", lambda value: value),
-    "|": ("|", lambda value: value.abs() if value.dim() == 0 else value.det()),
-    r"\lVert": (r"\rVert", torch.linalg.vector_norm),
-}
-TRANSPOSES = ("T", r"\top")
-ENDS = ("", "+", "-", "=", ",", ")", "]", "}", r"\rVert")
 
 
-class Reader:
-    """Reads one equation, by recursive descent, with the symbols of a setting."""
+@v_args(inline=True)
+class Meaning(Transformer):
+    """What each rule of the grammar computes, with the symbols of a setting."""
 
-    def __init__(self, latex: str, setting: Setting) -> None:
-        self.tokens = tokenise(latex)
-        self.at = 0
+    def __init__(self, setting: Setting) -> None:
+        super().__init__()
         self.setting = setting
-        self.symbols = setting.symbols
-        self.within_bars = False
-        if re.search(r"([_^]|\\frac|\\sqrt) *\d\d", latex):
-            raise self.stuck("braces around a number of several digits")
 
-    def next(self) -> str:
-        return self.tokens[self.at] if self.at < len(self.tokens) else ""
+    def look_up(self, key: str, values: Values) -> Tensor:
+        """Return the value of a symbol; the index of a sum hides a reference."""
+        key = self.setting.keys[key]
+        return values[key] if key in values else self.setting.references[key](values)
 
-    def accept(self, token: str) -> bool:
-        found = self.next() == token
-        self.at += found
-        return found
+    def equation(self, *sides: Expression) -> list[Expression]:
+        return list(sides)
 
-    def expect(self, token: str) -> None:
-        if not self.accept(token):
-            raise self.stuck(f"`{token}`")
+    def __default__(self, rule: str, parts: list[Expression], _: object) -> Expression:
+        return combine(OPERATIONS[rule], *parts)
 
-    def stuck(self, wanted: str) -> Unreadable:
-        read, rest = " ".join(self.tokens[: self.at]), self.next() or "the end"
-        return Unreadable(f"cannot read `{rest}` after `{read}`; {wanted}", self.at)
+    def number(self, digits: str) -> Expression:
+        return lambda values: number(digits)
 
-    def ended(self) -> bool:
-        return self.next() in ENDS or (self.within_bars and self.next() == "|")
+    def apply(self, name: str, a: Expression) -> Expression:
+        return combine(FUNCTIONS[name.removesuffix(" (")], a)
 
-    def equation(self) -> list[Expression]:
-        """Return the sides, two or more."""
-        sides = [self.sum()]
-        while self.next() or len(sides) == 1:
-            self.expect("=")
-            sides.append(self.sum())
-        return sides
-
-    def sum(self) -> Expression:
-        total: Expression | None = None
-        while total is None or self.next() in ("+", "-"):
-            minus = self.accept("-")
-            if not minus and total is not None:
-                self.expect("+")
-            term = self.product()
-            term = combine(torch.neg, term) if minus else term
-            total = combine(add, total, term) if total else term
-        return total
-
-    def product(self) -> Expression:
-        result = self.factor()
-        while not self.ended():
-            if self.accept("/"):
-                result = combine(scalar(torch.div), result, self.factor())
-                if not self.ended():
-                    raise self.stuck(r"write `a / b c` as `\frac{a}{b} c` or the like")
-            else:
-                self.accept(r"\cdot")
-                result = combine(multiply, result, self.factor())
-        return result
-
-    def factor(self) -> Expression:
-        base = self.base()
-        if not self.accept("^"):
-            return base
-        braces = self.accept("{")
-        inverse = braces and self.tokens[self.at + 1] in TRANSPOSES and self.accept("-")
-        if self.next() in TRANSPOSES:
-            self.at += 1
-            inverted = combine(torch.linalg.inv, base) if inverse else base
-            result = combine(transpose, inverted)
-        else:
-            exponent = self.sum() if braces else self.base()
-            result = combine(power, base, exponent)
-        if braces:
-            self.expect("}")
-        return result
-
-    def base(self) -> Expression:
-        token = self.next()
-        if key := self.longest_symbol():
-            return self.symbol(key)
-        self.at += 1
-        if token[:1].isdigit():
-            return lambda values: number(float(token))
-        if token in FUNCTIONS:
-            return self.function(FUNCTIONS[token])
-        if token == r"\pi":
-            return lambda values: number(math.pi)
-        if token == r"\frac":
-            return combine(scalar(torch.div), self.argument(), self.argument())
-        if token == r"\sqrt":
-            return combine(scalar(torch.sqrt), self.argument())
-        if token == r"\sum":
-            return self.series()
-        if token in FENCES:
-            return self.fenced(token)
-        self.at -= 1
-        raise self.stuck(
-            "a new symbol belongs in the table of its setting in formulas.py, with how "
-            "torch computes it without the book's formula"
-        )
-
-    def fenced(self, opening: str) -> Expression:
-        closing, operation = FENCES[opening]
-        outer, self.within_bars = self.within_bars, opening == "|"
-        inner = self.sum()
-        self.expect(closing)
-        self.within_bars = outer
-        return combine(operation, inner)
-
-    def argument(self) -> Expression:
-        """Return what a command takes: a group in braces, or a single token."""
-        if self.accept("{"):
-            return self.fenced("{")
-        if self.next() in (r"\frac", r"\sqrt", r"\sum", *FUNCTIONS, *FENCES):
-            raise self.stuck("put what the command takes in braces")
-        return self.base()
-
-    def function(self, function: Callable[..., Tensor]) -> Expression:
-        if self.accept("("):
-            return combine(function, self.fenced("("))
-        result = combine(function, self.factor())
-        if not self.ended():
-            raise self.stuck("put the argument before it in parentheses")
-        return result
-
-    def series(self) -> Expression:
-        r"""Return a sum over an index; it extends to the next + or -, as usual."""
-        self.expect("_")
-        self.expect("{")
-        index = self.longest_symbol()
-        self.at += 1
-        self.expect("=")
-        first = self.sum()
-        self.expect("}")
-        self.expect("^")
-        last, body = self.argument(), self.product()
+    def series(self, index: str, first: Expression, *rest: Expression) -> Expression:
+        key, (last, body) = self.setting.keys[index], rest
 
         def total(values: Values) -> Tensor:
             steps = range(int(first(values)), int(last(values)) + 1)
-            terms = [body({**values, index: number(step)}) for step in steps]
+            terms = [body({**values, key: number(step)}) for step in steps]
             return torch.stack(terms).sum(0)
 
         return total
 
-    def indices(self) -> list[Expression]:
-        """Return one index, or one a digit: 21 is row 2, column 1."""
-        if not self.next().isdigit():
-            return [self.base()]
-        digits = [number(int(digit)) for digit in self.next()]
-        self.at += 1
-        return [lambda values, digit=digit: digit for digit in digits]
+    def integral(self, body: Expression) -> Expression:
+        """Return the integral over all x."""
 
-    def longest_symbol(self) -> str:
-        """Return the longest entry of the tables that stands here, or ""."""
-        rest = tuple(self.tokens[self.at :])
-        found = [key for key in self.symbols if rest[: len(key)] == key]
-        return self.symbols[max(found, key=len)] if found else ""
+        def area(values: Values) -> Tensor:
+            def height(x: float) -> float:
+                return float(body({**values, "x": number(x)}))
 
-    def symbol(self, key: str) -> Expression:
-        self.at += len(tokenise(key))
-        if key in ("E(", "E["):
-            body, draws = self.fenced(key[-1]), self.setting.draws
-            return lambda values: torch.stack([*map(body, draws(values))]).mean(0)
-        arguments: list[Expression] = []
-        if key.endswith("_"):
-            braces = self.accept("{")
-            while not arguments or (braces and not self.accept("}")):
-                self.accept(",")
-                arguments += self.indices()
-        elif key.endswith("("):
-            while not arguments or self.accept(","):
-                arguments.append(self.sum())
-            self.expect(")")
-        reference = self.setting.references.get(key)
+            exact = {"epsabs": 1e-12, "epsrel": 1e-12}
+            found = scipy.integrate.quad(height, -FAR, FAR, points=[0], **exact)
+            return number(found[0])
 
+        return area
+
+    def plain(self, key: str) -> Expression:
+        return lambda values: column(self.look_up(key, values))
+
+    def digits(self, digits: str) -> list[Expression]:
+        """Return an index a digit: 21 is row 2, column 1."""
+        return [lambda values, digit=digit: number(digit) for digit in digits]
+
+    def indexed(self, key: str, *indices: Expression | list[Expression]) -> Expression:
+        def value(values: Values) -> Tensor:
+            found = self.look_up(key, values)
+            for each in indices:
+                for index in each if isinstance(each, list) else [each]:
+                    found = entry(found, int(index(values)))
+            return column(found)
+
+        return value
+
+    def called(self, key: str, *arguments: Expression) -> Expression:
         def value(values: Values) -> Tensor:
             given = [argument(values) for argument in arguments]
             given = [each.squeeze(-1) if each.dim() else each for each in given]
-            if key.endswith("_"):
-                result = reference(values) if reference else values[key]
-                for index in given:
-                    result = entry(result, int(index))
-            else:
-                known = key in values  # the index of a sum hides a reference
-                result = values[key] if known else reference(values, *given)
-            return result.unsqueeze(-1) if result.dim() == 1 else result
+            reference = self.setting.references[self.setting.keys[key]]
+            return column(reference(values, *given))
 
         return value
+
+    def mean(self, _: str, body: Expression) -> Expression:
+        draws = self.setting.draws
+        return lambda values: torch.stack([*map(body, draws(values))]).mean(0)
 
 
 # --- What symbols stand for -------------------------------------------------------
@@ -437,11 +395,29 @@ class Setting:
     references: dict[str, Callable[..., Tensor]]
 
     @cached_property
-    def symbols(self) -> dict[tuple[str, ...], str]:
-        """All symbols that may be used, by their tokens."""
+    def keys(self) -> dict[str, str]:
+        """All symbols that may be used, by their tokens with spaces between."""
         known = {*self.values(torch.Generator()), *self.references}
         known |= {"E(", "E["} if "z_" in known else set()
-        return {tuple(tokenise(symbol)): symbol for symbol in known}
+        return {" ".join(tokenise(symbol)): symbol for symbol in known}
+
+    @cached_property
+    def parser(self) -> Lark:
+        """What reads an equation with these symbols; the longest comes first."""
+        rules = {
+            kind: [kind.upper()] for kind in ("plain", "indexed", "called", "mean")
+        }
+        lines = [GRAMMAR]
+        for k, (tokens, symbol) in enumerate(self.keys.items()):
+            lines.append(f"K{k}.3: {json.dumps(tokens)}")
+            kind = {"_": "indexed", "(": "called"}.get(symbol[-1], "plain")
+            rules["mean" if symbol in ("E(", "E[") else kind].append(f"K{k}")
+        lines += [f"_{kind}: {' | '.join(names)}" for kind, names in rules.items()]
+        return Lark("\n".join(lines), parser="lalr", start="equation")
+
+    def sides(self, text: str) -> list[Expression]:
+        """Read an equation, its tokens with spaces between."""
+        return Meaning(self).transform(self.parser.parse(text))
 
     def draws(self, values: Values) -> Iterator[Values]:
         r"""Yield `values` with the draws `z`, `z_` of a standard normal replaced.
@@ -519,9 +495,18 @@ def best_scale(v: Values) -> Tensor:
     return number(scipy.stats.norm.fit(sample(v).numpy(), floc=float(v[r"\mu"]))[1])
 
 
+def score_of_location(v: Values, family: Callable[..., Distribution]) -> Tensor:
+    """Return the derivative of sample i's log-density by the location."""
+    one = sample(v)[v["i"] - 1]
+    return slope(lambda loc: family(loc, v[r"\sigma"]).log_prob(one), v[r"\mu"])
+
+
+SCORE_OF_LOCATION = r"\frac{\partial}{\partial \mu} \log(p(x_i))"
+
 ONE = Setting(
     one_values,
     {
+        SCORE_OF_LOCATION: lambda v: score_of_location(v, Normal),
         "x": lambda v: v[r"\mu"] + v[r"\sigma"] * v["z"],
         "x_": sample,
         "p(": lambda v, x: density(Normal(v[r"\mu"], v[r"\sigma"]), x),
@@ -688,6 +673,261 @@ EXAMPLE = Setting(
     {"y_1": lambda v: example_draw(v)[0], "y_2": lambda v: example_draw(v)[1]},
 )
 
+
+# One dimension again, around the top. C and B are the covariances of the estimates, of
+# (\mu, \sigma) and of (\mu, \log(\sigma)); D is the Jacobian from these to those.
+
+
+def top(v: Values) -> Tensor:
+    return torch.stack([sample(v).mean(), sample(v).std(correction=0)])
+
+
+def loss_at(v: Values, point: Tensor) -> Tensor:
+    return -log_likelihood(v, point[0], point[1])
+
+
+def curvature(v: Values, k: int) -> Tensor:
+    """Return the second derivative of the log-likelihood, by location or by scale."""
+    at = torch.stack([v[r"\mu"], v[r"\sigma"]])
+    return -hessian(lambda point: loss_at(v, point), at)[k, k]
+
+
+def natural(raw: Tensor) -> Tensor:
+    return torch.stack([raw[0], raw[1].exp()])
+
+
+def raw_top(v: Values) -> Tensor:
+    return torch.stack([top(v)[0], top(v)[1].log()])
+
+
+def covariance_of_estimates(v: Values) -> Tensor:
+    return hessian(lambda point: loss_at(v, point), top(v)).inverse()
+
+
+def standard_error(v: Values, k: int) -> Tensor:
+    return covariance_of_estimates(v)[k, k].sqrt()
+
+
+def twice_lost(v: Values, **held: float) -> Tensor:
+    """Return twice the nats below the top, with a parameter held and the other free."""
+    found = scipy.stats.norm.fit(sample(v).numpy(), **held)
+    return 2 * (loss_at(v, torch.tensor(found).double()) - loss_at(v, top(v)))
+
+
+AROUND_TOP = Setting(
+    one_values,
+    {
+        "x_": sample,
+        r"\bar{x}": lambda v: top(v)[0],
+        r"\hat{\sigma}": lambda v: top(v)[1],
+        r"\frac{\partial^2 \ell}{\partial \mu^2}": lambda v: curvature(v, 0),
+        r"\frac{\partial^2 \ell}{\partial \sigma^2}": lambda v: curvature(v, 1),
+        r"\mathcal{I}(\mu)": lambda v: -curvature(v, 0),
+        r"\operatorname{se}(\hat{\mu})": lambda v: standard_error(v, 0),
+        r"\operatorname{se}(\hat{\sigma})": lambda v: standard_error(v, 1),
+        "C": covariance_of_estimates,
+        "B": lambda v: hessian(lambda r: loss_at(v, natural(r)), raw_top(v)).inverse(),
+        "D": lambda v: jacobian(natural, raw_top(v)),
+        r"\Lambda(\mu)": lambda v: twice_lost(v, floc=float(v[r"\mu"])),
+        r"\Lambda(\sigma)": lambda v: twice_lost(v, fscale=float(v[r"\sigma"])),
+    },
+)
+
+
+# Two dimensions: the covariance of the sample, and what it says of the true one.
+
+
+def pair_values(generator: torch.Generator) -> Values:
+    j, k = torch.randint(1, 3, (2,), generator=generator)
+    rho = 1.8 * torch.rand((), generator=generator, dtype=torch.float64) - 0.9
+    x = torch.randn((N, 2), generator=generator, dtype=torch.float64)
+    return {"n": number(N), "j": j, "k": k, r"\rho": rho, "rows": x}
+
+
+def pair_covariance(v: Values) -> Tensor:
+    return torch.cov(v["rows"].mT, correction=0)
+
+
+def error_of_covariance(v: Values) -> Tensor:
+    """Return the standard errors of a fitted covariance, from its Hessian."""
+    row, column = torch.tril_indices(2, 2)
+    fitted = pair_covariance(v)
+
+    def loss(entries: Tensor) -> Tensor:
+        lower = torch.zeros_like(fitted).index_put((row, column), entries)
+        model = MultivariateNormal(v["rows"].mean(0), lower + lower.tril(-1).mT)
+        return -model.log_prob(v["rows"]).sum()
+
+    variances = hessian(loss, fitted[row, column]).inverse().diagonal()
+    lower = torch.zeros_like(fitted).index_put((row, column), variances.sqrt())
+    table = lower + lower.tril(-1).mT
+    return table[v["j"] - 1, v["k"] - 1]
+
+
+def twice_lost_by_correlation(v: Values) -> Tensor:
+    """Return twice the nats that a correlation costs, with the best scales."""
+    centred = v["rows"] - v["rows"].mean(0)
+    best = MultivariateNormal(torch.zeros(2).double(), pair_covariance(v))
+
+    def loss(log_scales: Any) -> float:
+        scales = torch.tensor(log_scales).exp()
+        shape = torch.eye(2).double() + v[r"\rho"] * torch.eye(2).double().flip(0)
+        model = MultivariateNormal(best.loc, scales[:, None] * shape * scales)
+        return -float(model.log_prob(centred).sum())
+
+    found = scipy.optimize.minimize(loss, [0.0, 0.0], tol=1e-12).fun
+    return 2 * (found + best.log_prob(centred).sum())
+
+
+PAIR = Setting(
+    pair_values,
+    {
+        r"\hat{\Sigma}_": pair_covariance,
+        r"\operatorname{se}(\hat{\Sigma}_{jk})": error_of_covariance,
+        r"\hat{\rho}": lambda v: torch.corrcoef(v["rows"].mT)[0, 1],
+        r"\Lambda(\rho)": twice_lost_by_correlation,
+    },
+)
+
+# A mixture of normals: x_i comes from component k with probability w_k.
+
+
+def mixture_values(generator: torch.Generator) -> Values:
+    def real(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    return {
+        "n": number(N),
+        "K": number(D),
+        "i": torch.randint(1, N + 1, (), generator=generator),
+        "k": torch.randint(1, D + 1, (), generator=generator),
+        "x": real(),
+        "x_": real(N),
+        "w_": real(D).softmax(0),
+        r"\mu_": real(D),
+        r"\sigma_": 0.5 + real(D).abs(),
+        "c": real(),
+    }
+
+
+def components(v: Values) -> Normal:
+    return Normal(v[r"\mu_"], v[r"\sigma_"])
+
+
+def mixture(v: Values) -> MixtureSameFamily:
+    return MixtureSameFamily(Categorical(v["w_"]), components(v))
+
+
+def component_density(v: Values, x: Tensor) -> Tensor:
+    return entry(density(components(v), x), int(v["k"]))
+
+
+def responsibilities(v: Values) -> Tensor:
+    """Return the posterior of the component, a row for each sample, by Bayes' rule."""
+    joint = v["w_"].numpy() * scipy.stats.norm.pdf(
+        v["x_"][:, None].numpy(), v[r"\mu_"].numpy(), v[r"\sigma_"].numpy()
+    )
+    return torch.from_numpy(joint / joint.sum(1, keepdims=True))
+
+
+def most_likely_locs(v: Values) -> Tensor:
+    """Return where the score of each loc vanishes, the responsibilities held."""
+
+    def complete(locs: Tensor) -> Tensor:
+        each = Normal(locs, v[r"\sigma_"]).log_prob(v["x_"][:, None])
+        return (responsibilities(v) * each).sum()
+
+    locs = v[r"\mu_"]
+    curvature = torch.autograd.functional.hessian(complete, locs)
+    return locs - torch.linalg.solve(curvature, slope(complete, locs))
+
+
+MIXTURE = Setting(
+    mixture_values,
+    {
+        "p(": lambda v, x: density(mixture(v), x),
+        "p_k(": component_density,
+        "a_": lambda v: v["w_"].log() + components(v).log_prob(v["x"]),
+        r"\gamma_": responsibilities,
+        r"\hat{w}_": lambda v: responsibilities(v).mean(0),
+        r"\hat{\mu}_": most_likely_locs,
+        r"\ell": lambda v: mixture(v).log_prob(v["x_"]).sum(),
+        "m": lambda v: number(3 * D - 1),
+    },
+)
+
+# Student's t, with its degrees of freedom.
+
+
+def t_values(generator: torch.Generator) -> Values:
+    more = torch.rand((), generator=generator, dtype=torch.float64)
+    return one_values(generator) | {r"\nu": 1 + more}
+
+
+STUDENT = Setting(
+    t_values,
+    {
+        "x_": sample,
+        "r_": lambda v: AffineTransform(v[r"\mu"], v[r"\sigma"]).inv(sample(v)),
+        SCORE_OF_LOCATION: lambda v: score_of_location(v, partial(StudentT, v[r"\nu"])),
+    },
+)
+
+
+# A normal that is not the truth: q is Laplace's density, p the normal's.
+
+
+def wide_values(generator: torch.Generator) -> Values:
+    values = one_values(generator)
+    return values | {r"\sigma": values[r"\sigma"] + 2}  # no density is 0 within FAR
+
+
+TRUE_LAPLACE = Laplace(number(0), number(1))
+CLOSEST = Setting(
+    wide_values,
+    {
+        "x": lambda v: v["z"],
+        "q(": lambda v, x: density(TRUE_LAPLACE, x),
+        "p(": lambda v, x: density(Normal(v[r"\mu"], v[r"\sigma"]), x),
+        r"\operatorname{KL}(": lambda v, loc, scale: kl_divergence(
+            TRUE_LAPLACE, Normal(loc, scale)
+        ),
+    },
+)
+
+
+# A normal at its best location and scale, and what each sample does to them.
+
+ONCE = torch.ones(N, dtype=torch.float64)
+
+
+def best_normal(v: Values, weights: Tensor) -> Tensor:
+    """Return location and scale that are most likely when samples count `weights`."""
+    loc = weights @ sample(v) / weights.sum()
+    return torch.stack([loc, (weights @ (sample(v) - loc) ** 2 / weights.sum()).sqrt()])
+
+
+def per_sample(v: Values, at: Tensor) -> Tensor:
+    return Normal(at[0], at[1]).log_prob(sample(v))
+
+
+def sandwich(v: Values) -> Tensor:
+    """Return the infinitesimal jackknife: what weights do to the closed form."""
+    pulls = jacobian(partial(best_normal, v), ONCE)
+    return torch.einsum("ji,ki->jk", pulls, pulls)
+
+
+SANDWICH = Setting(
+    one_values,
+    {
+        "s_": lambda v: jacobian(partial(per_sample, v), best_normal(v, ONCE)),
+        r"\mathcal{I}": lambda v: (
+            -hessian(lambda at: per_sample(v, at).sum(), best_normal(v, ONCE))
+        ),
+        "V": sandwich,
+    },
+)
+
 SETTINGS = {
     "one dimension": ONE,
     "scale 1": UNIT,
@@ -695,4 +935,10 @@ SETTINGS = {
     "exp": EXP,
     "several dimensions": SEVERAL,
     "example of chapter 1": EXAMPLE,
+    "around the top": AROUND_TOP,
+    "two dimensions": PAIR,
+    "mixture": MIXTURE,
+    "Student's t": STUDENT,
+    "closest normal": CLOSEST,
+    "sandwich": SANDWICH,
 }

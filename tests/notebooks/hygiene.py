@@ -5,8 +5,10 @@ what is wrong: which cell, counting all cells from 1; what was found; what was w
 To add one, write it under the decorator of its group, then break it in `BROKEN` of
 `test_hygiene.py`.
 
-Left to ruff, which lints the notebooks too: unused names, star imports, bare excepts,
-long lines, layout.
+Left to others: to ruff, which lints the notebooks too, unused names, star imports, bare
+excepts, long lines, layout; to nbval, errors and a `;` that hides an output; to the
+site's build, levels of headings and names of figures; to `test_book`, that a notebook
+is as `make execute` writes it.
 """
 
 from __future__ import annotations
@@ -18,8 +20,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from nbformat import NotebookNode
-
-from mle_book.run import KERNEL, LANGUAGE, OF_CELL
 
 Rule = Callable[..., list[str]]
 NOTEBOOK: list[Rule] = []  # hold for every notebook under book/
@@ -135,26 +135,7 @@ def printed(output: NotebookNode) -> str:
     return without_fences(data.get("text/markdown", data.get("text/plain", "")))
 
 
-# --- Every notebook: as a fresh run leaves it ---------------------------------
-
-
-@rule(NOTEBOOK)
-def run_in_order(notebook: NotebookNode) -> Iterator[str]:
-    """As a fresh run leaves it: counts 1..n. nbval skips what has none."""
-    for wanted, (n, cell) in enumerate(cells(notebook, "code"), 1):
-        if cell.execution_count != wanted:
-            yield f"cell {n}: execution count {cell.execution_count}; wanted {wanted}"
-        if not cell.source.strip():
-            yield f"cell {n}: empty; wanted code"
-
-
-@rule(NOTEBOOK)
-def no_error(notebook: NotebookNode) -> Iterator[str]:
-    """A stored error is there on purpose or not at all."""
-    for n, cell in cells(notebook, "code"):
-        for output in cell.outputs:
-            if output.output_type == "error" and "raises-exception" not in tags(cell):
-                yield f"cell {n}: {output.ename}; wanted none, or tag raises-exception"
+# --- Every notebook: text -----------------------------------------------------
 
 
 @rule(NOTEBOOK)
@@ -166,32 +147,6 @@ def no_stderr(notebook: NotebookNode) -> Iterator[str]:
 
 
 @rule(NOTEBOOK)
-def no_trailing_semicolon(notebook: NotebookNode) -> Iterator[str]:
-    """It hides an output from Jupyter and not from nbval."""
-    for n, cell in cells(notebook, "code"):
-        if cell.source.rstrip().endswith(";"):
-            yield f"cell {n}: last line ends in `;`; wanted plt.show() or `_ = ...`"
-
-
-@rule(NOTEBOOK)
-def clean_metadata(notebook: NotebookNode) -> Iterator[str]:
-    """As a fresh run leaves it: no editor's traces, and the language."""
-    expected = {"kernelspec": KERNEL, "language_info": LANGUAGE}
-    for key in {*expected, *notebook.metadata}:
-        found, wanted = notebook.metadata.get(key), expected.get(key)
-        if found != wanted:
-            yield f"notebook: {key} is {found}; wanted {wanted} (run make execute)"
-    for n, cell in enumerate(notebook.cells, 1):
-        for key in set(cell.metadata) - OF_CELL:
-            yield f"cell {n}: metadata hold {key}; wanted none (run make execute)"
-        if cell.get("attachments"):
-            yield f"cell {n}: holds an attachment; wanted a file in book/_assets"
-
-
-# --- Every notebook: text -----------------------------------------------------
-
-
-@rule(NOTEBOOK)
 def one_title(notebook: NotebookNode) -> Iterator[str]:
     """One H1, on the first line of the first cell that shows: settings do not."""
     titles = [n for n, level, _ in headings(notebook) if level == 1]
@@ -199,16 +154,6 @@ def one_title(notebook: NotebookNode) -> Iterator[str]:
     first, cell = shown[0] if shown else (1, None)
     if titles != [first] or not cell.source.startswith("# "):
         yield f"H1 in cells {titles}; wanted one, on the first line of cell {first}"
-
-
-@rule(NOTEBOOK)
-def headings_do_not_skip(notebook: NotebookNode) -> Iterator[str]:
-    """A screen reader's list of headings has no holes."""
-    before = 0
-    for n, level, title in headings(notebook):
-        if level > before + 1:
-            yield f"cell {n}: {title!r} is H{level} after H{before}; wanted no jump"
-        before = level
 
 
 MYST = {
@@ -331,18 +276,13 @@ MARK = r"^\s*#.*(?:NBVAL|VALIDATE)_(?:IGNORE|SKIP).*\n?"
 
 @rule(NOTEBOOK)
 def exemption_has_reason(notebook: NotebookNode) -> Iterator[str]:
-    """Short, stable outputs: an exempt cell says why; at most one each."""
-    exempt = []
+    """Short, stable outputs: an exempt cell says why, in a comment below the mark."""
     for n, cell in cells(notebook, "code"):
-        source = cell.source
+        for below in re.split(MARK, cell.source, flags=re.M)[1:]:
+            if not below.startswith("# "):
+                yield f"cell {n}: exempt without a reason; wanted a comment below"
         if tags(cell) & {"nbval-ignore-output", "nbval-skip"}:
-            source = f"# NBVAL_SKIP\n{source}"  # the same mark, written as a comment
-        _, *below = re.split(MARK, source, flags=re.M)
-        exempt += [n] if below else []
-        if below and not below[0].startswith("# "):
-            yield f"cell {n}: exempt without a reason; wanted a comment below the mark"
-    if len(exempt) > 1:
-        yield f"cells {exempt}: exempt from comparison; wanted at most one"
+            yield f"cell {n}: exempt by a tag; wanted # NBVAL_SKIP and a reason"
 
 
 NO_ALT = "(an? |the )?(figure of|plot of|image)"  # a screen reader says so already
@@ -371,32 +311,17 @@ def figures_are_described(notebook: NotebookNode) -> Iterator[str]:
 
 
 @rule(CHAPTER)
-def opening(notebook: NotebookNode) -> Iterator[str]:
-    """One form: title, why, *You will*, *You need*, then the first code."""
+def one_form(notebook: NotebookNode) -> Iterator[str]:
+    """One form: *You will* and *You need* first; questions and references last."""
     first = next((n for n, _ in cells(notebook, "code")), 1)
     text = "\n".join(cell.source for cell in notebook.cells[: first - 1])
-    parts = re.split(r"^# .*|^(\*\*You (?:will|need)\*\*)", text, flags=re.M)
-    if parts[1::2] != [None, "**You will**", "**You need**"]:
-        yield "opening: wanted a title, why, **You will**, **You need**, then code"
-        return
-    _, why, will, need = parts[::2]
-    items = len(re.findall(r"^[-*] ", will, re.M))
-    if words(why) < 20:
-        yield f"opening: {words(why)} words of why; wanted a paragraph after the title"
-    if not 3 <= items <= 5:
-        yield f"opening: {items} items under **You will**; wanted 3 to 5"
-    if not words(need):
-        yield "opening: nothing after **You need**; wanted what the reader needs"
-
-
-@rule(CHAPTER)
-def closing(notebook: NotebookNode) -> Iterator[str]:
-    """One form: what we saw, questions with their answers, references."""
+    will, _, need = text.partition("**You will**")[2].partition("**You need**")
+    if not 3 <= len(re.findall(r"^[-*] ", will, re.M)) <= 5 or not need.strip():
+        yield "opening: wanted **You will** and 3 to 5 items, **You need**, then code"
     wanted = ["What we saw", "Questions", "References"]
     ends = [title for _, level, title in headings(notebook) if level == 2][-3:]
     if ends != wanted:
         yield f"closing: {ends}; wanted the sections {wanted}"
-        return
     text = "\n".join(cell.source for _, cell in cells(notebook, "markdown"))
     questions = text.rpartition("\n## Questions")[2].rpartition("\n## References")[0]
     if not 0 < questions.count("<details>") == questions.count("</details>"):
@@ -476,17 +401,6 @@ def little_is_hidden(notebook: NotebookNode) -> Iterator[str]:
 
 
 # --- The book -----------------------------------------------------------------
-
-
-@rule(BOOK)
-def figure_names_are_unique(book: dict[str, NotebookNode]) -> Iterator[str]:
-    """A figure's name is the target of links, and one over the whole book."""
-    taken: dict[str, str] = {}
-    for chapter, notebook in book.items():
-        for n, cell in cells(notebook, "code"):
-            here, name = f"{chapter}, cell {n}", figure(cell, "figure", "name")
-            if name and taken.setdefault(name, here) != here:
-                yield f"{here}: {name} is taken by {taken[name]}; wanted another name"
 
 
 @rule(BOOK)

@@ -11,7 +11,8 @@ import pytest
 from nbformat import v4
 from PIL import Image
 
-from mle_book import figure_facts, run
+from mle_book import explorers, figure_facts, run
+from mle_book.notebooks import NotebookError
 
 # The kernel's own sockets and subprocess warn, and pytest is told to raise on that.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -59,26 +60,10 @@ def test_second_run_changes_no_byte(tmp_path: Path) -> None:
     assert notebook.metadata.keys() == {"kernelspec", "language_info"}
 
 
-def test_explorer_is_given_its_numbers(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = write(tmp_path / "a.ipynb", "import torch\nx = torch.tensor([1.0, 2.5])", "")
-    notebook = nbformat.read(path, as_version=4)
-    asked = {"x": "x", "top": "x.max()", "n": "len(x)"}
-    notebook.cells[0].metadata["explorer"] = {"name": "density", "data": asked}
-    nbformat.write(notebook, path)
-    assert run.main([str(path)]) == 0
-    first = nbformat.read(path, as_version=4).cells[0]
-    given = {"x": [1.0, 2.5], "top": 2.5, "n": 2}
-    assert first.metadata["explorer"]["values"] == given
-    assert not first.outputs
-
-    notebook.cells[0].metadata["explorer"]["data"]["top"] = "y.max()"
-    nbformat.write(notebook, path)
-    before = path.read_bytes()
-    assert run.main([str(path)]) == 1
-    assert path.read_bytes() == before
-    assert "cell 1: explorer: top: NameError: name 'y' is" in capsys.readouterr().err
+def test_expression_of_an_explorer_that_fails_is_told() -> None:
+    failed = {"status": "error", "ename": "NameError", "evalue": "no y"}
+    with pytest.raises(NotebookError, match="explorer: top: NameError: no y"):
+        explorers.values({"content": {"user_expressions": {"top": failed}}})
 
 
 def test_failing_cell_leaves_the_file_and_the_others_run(
@@ -123,23 +108,14 @@ def test_figures_are_small_and_their_facts_beside_the_notebook(
     (facts,) = figure_facts.stored(cell, figure_facts.load(path))
     assert facts["axes"][0]["artists"][0]["kind"] == "line"
 
-    write(path, "plt = 1")
-    assert run.main([str(path)]) == 0
-    assert figure_facts.load(path) == {}, "the facts of a figure that is gone"
 
-
-@pytest.mark.parametrize("known_by", ["its picture", "its words"])
 def test_a_figure_is_not_lost(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], known_by: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lost = f"import matplotlib\nmatplotlib.use('Agg')\n{PLOT}"
-    path = write(tmp_path / "a.ipynb", "1", lost)
+    path = write(tmp_path / "a.ipynb", "1", "2")
     notebook = nbformat.read(path, as_version=4)
-    if known_by == "its picture":
-        png = {"image/png": "aGVsbG8="}
-        notebook.cells[1].outputs = [v4.new_output("display_data", png)]
-    else:
-        notebook.cells[1].metadata.mystnb = {"figure": {"name": "fig-a"}}
+    png = {"image/png": "aGVsbG8="}
+    notebook.cells[1].outputs = [v4.new_output("display_data", png)]
     nbformat.write(notebook, path)
     before = path.read_bytes()
     assert run.main([str(path)]) == 1

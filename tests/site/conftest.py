@@ -12,12 +12,29 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from mle_book import pdf
+from mle_book import notebooks, pdf
 from mle_book.publish import BUILD
 
+from .explore import placed
+
 HTML = BUILD / "html"
+
+
+def longest() -> str:
+    """Return the page with the most cells that has an explorer: it has everything."""
+    pages = {
+        page: notebooks.ROOT / page.replace(".html", ".ipynb") for page, *_ in placed()
+    }
+    return max(pages, key=lambda page: len(notebooks.read(pages[page]).cells))
+
+
+CHAPTER = longest()
+EXERCISES = [path for path in notebooks.listed() if path.parent.name == "exercises"]
+# A page of each kind.
+KINDS = [CHAPTER, f"book/exercises/{EXERCISES[0].stem}.html", "search.html", "404.html"]
+KINDS += [f"book/{name}.html" for name in ("index", "notation", "api", "instructors")]
 PHONE, DESKTOP = {"width": 375, "height": 667}, {"width": 1280, "height": 800}
 
 
@@ -77,6 +94,7 @@ def browser() -> Iterator[Browser]:
         path = pdf.browser()
     except pdf.PrintError as error:
         pytest.skip(f"not run: {error}")
+    expect.set_options(timeout=60_000)  # on a machine with much else to do
     with sync_playwright() as driver:
         running = driver.chromium.launch(
             executable_path=path,

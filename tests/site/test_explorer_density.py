@@ -10,7 +10,7 @@ from torch.distributions import Normal
 
 from mle_helpers import normal_mle
 
-from .explore import ask, column, given
+from .explore import ask, column, given, same
 
 PLACES = [(0, 1.5), (2.2, 1.55), (-1, 0.5), (5, 4), (1.35, 2.05)]
 
@@ -24,12 +24,6 @@ def sample() -> Tensor:
 
 def normal(loc: float, scale: float) -> Normal:
     return Normal(*torch.tensor([loc, scale], dtype=torch.float64))
-
-
-def same(found: object, wanted: object) -> None:
-    wanted = torch.as_tensor(wanted, dtype=torch.float64)
-    found = torch.as_tensor(found, dtype=torch.float64)
-    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-9)
 
 
 def test_sample_is_that_of_the_chapter(sample: Tensor) -> None:

@@ -1,19 +1,14 @@
 """The explorer of gradient steps takes those of torch: row by row as `fit`'s trace.
 
-Newton's method is held against a plain loop. `gradient-rows.json` stores the rows of
-some walks of both. After a change that is meant,
-``python -m tests.site.test_explorer_gradient`` writes them anew, and `gradient.js` has
-to follow.
+Newton's method is held against its definition, a step at a time.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,15 +19,14 @@ from torch.distributions.transforms import SoftplusTransform, identity_transform
 from torch.nn.functional import softplus
 from torch.optim import SGD, Adam
 
-from mle_helpers import fit, negative_log_likelihood
+from mle_helpers import Fit, fit, negative_log_likelihood
 
 from .explore import ask, column, given
 
-STORED = Path(__file__).with_name("gradient-rows.json")
 HELD, SOFTPLUS = "held at its start", "kept positive by softplus"
 FREE = "free to turn negative"
 DESCENT, NEWTON = "gradient descent (SGD)", "Newton (knows the curvature)"
-OPTIMIZERS = {DESCENT: SGD, "Adam": Adam, NEWTON: None}
+OPTIMIZERS = {DESCENT: SGD, "Adam": Adam}
 STARTS = [(-10, 1), (-10, 2.1), (6.3, 0.5), (3, 0.2), (-1, 7), (0, 5)]
 RATES = ["0.01", "0.1", "1", "1.9", "2.1", "10"]
 STEPS = 30  # then some rates are chaos, and rounding decides
@@ -48,23 +42,91 @@ def samples(place: int) -> Tensor:
     return moments["mean"] + moments["std"] * scores
 
 
-# --- The rows of `fit` ----------------------------------------------------------------
+def near(found: float, wanted: float, slack: float = 1e-7) -> bool:
+    if not math.isfinite(wanted):
+        return str(found).lower() == str(wanted).lower()
+    return math.isclose(found, wanted, rel_tol=1e-6, abs_tol=slack)
 
 
-def options(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of `fit` that mean what these controls do."""
-    chosen = {"optimizer": OPTIMIZERS[inputs["optimizer"]], "tol": 0}
-    chosen["lr"] = float(inputs["rate"])
-    loc, scale = float(inputs["loc"]), float(inputs["scale"])
+# --- The steps of `fit` ---------------------------------------------------------------
+
+
+def walk(data: Tensor, inputs: dict[str, Any], steps: int) -> Fit:
+    """Return what `fit` does with these controls."""
+    options = {"optimizer": OPTIMIZERS[inputs["optimizer"]], "tol": 0}
+    options |= {"lr": float(inputs["rate"]), "max_steps": steps}
+    start, known = {"loc": inputs["loc"], "scale": inputs["scale"]}, {}
     if inputs["constraint"] == HELD:
-        return {**chosen, "init": {"loc": loc}, "fixed": {"scale": scale}}
+        known["scale"] = start.pop("scale")
     if inputs["constraint"] == FREE:
-        chosen["transforms"] = {"scale": identity_transform}
-    return {**chosen, "init": {"loc": loc, "scale": scale}}
+        options["transforms"] = {"scale": identity_transform}
+    start, known = ({k: float(v) for k, v in each.items()} for each in (start, known))
+    return fit(Normal, data, init=start, fixed=known, **options)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("constraint", [HELD, SOFTPLUS, FREE])
+def test_steps_are_those_of_fit(constraint: str, optimizer: str) -> None:
+    place = FIRST if constraint == HELD else SECOND
+    data = samples(place)
+    for (loc, scale), rate in zip(STARTS, RATES, strict=True):
+        inputs = {"constraint": constraint, "optimizer": optimizer}
+        inputs |= {"loc": loc, "scale": scale, "rate": rate}
+        steps, error = STEPS, ""
+        try:
+            trace = walk(data, inputs, steps).trace
+        except ArithmeticError as raised:
+            error = re.search(r"fit diverged: .* at step (\d+)", str(raised))
+            steps = int(error[1])
+            trace = walk(data, inputs, steps - 1).trace if steps > 1 else None
+        answers = ask("gradient", inputs, *["step"] * steps, place=place, tables=False)
+        if error:
+            assert error[0] in answers[-1]["says"]
+            assert answers[-1]["numbers"]["step"] == error[1]
+        if trace is not None:
+            follow(answers[1:], trace.to_dict("records"), data, inputs)
+
+
+def follow(
+    answers: list[dict], rows: list[dict], data: Tensor, inputs: dict[str, Any]
+) -> None:
+    """Hold each answer against the row of `fit`, until the explorer has converged."""
+    held = inputs["constraint"] == HELD
+    best = inputs["scale"] if held else data.std(correction=0)
+    lowest = negative_log_likelihood(Normal(data.mean(), best), data).item()
+    for step, (answer, row) in enumerate(zip(answers, rows, strict=False)):
+        numbers = answer["numbers"]
+        if numbers["step"] != str(step):
+            assert numbers["left"] <= 1e-6
+            break
+        for name, wanted in row.items():
+            assert near(numbers[name], wanted), (inputs, step, name)
+        assert near(numbers["excess"], (row["loss"] - lowest) / len(data))
+        scale = row.get("scale", inputs["scale"])
+        _, slopes, curvatures, _ = bend(data, inputs, row["loc"], scale)
+        if (curvatures > 0).all():
+            left = float(len(data) * (slopes**2 / curvatures).sum()) ** 0.5
+            assert near(numbers["left"], left, slack=1e-5), (inputs, step)
+        else:  # at a saddle
+            assert numbers["left"] == "unknown here"
+
+
+def bend(
+    data: Tensor, inputs: dict[str, Any], loc: float, scale: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the unconstrained point, and slopes and curvatures there along axes."""
+    entries = [loc] if inputs["constraint"] == HELD else [loc, scale]
+    point = torch.tensor(entries, dtype=torch.float64)
+    if inputs["constraint"] == SOFTPLUS:
+        point[1] = SoftplusTransform().inv(point[1])
+    loss = loss_of(data, inputs)
+    slope = torch.autograd.functional.jacobian(loss, point)
+    curvatures, axes = torch.linalg.eigh(torch.autograd.functional.hessian(loss, point))
+    return point, axes.mT @ slope, curvatures, axes
 
 
 def loss_of(data: Tensor, inputs: dict[str, Any]) -> Callable[[Tensor], Tensor]:
-    """Return the mean loss at a raw point: of loc, and of the scale unless held."""
+    """Return the mean loss at such a point: loc, and scale unless that is held."""
 
     def loss(point: Tensor) -> Tensor:
         scale = point[-1] if len(point) > 1 else torch.tensor(float(inputs["scale"]))
@@ -75,160 +137,32 @@ def loss_of(data: Tensor, inputs: dict[str, Any]) -> Callable[[Tensor], Tensor]:
     return loss
 
 
-def raw_point(inputs: dict[str, Any], loc: float, scale: float) -> Tensor:
-    """Return the point at which `loss_of` has these parameters."""
-    if inputs["constraint"] == HELD:
-        return torch.tensor([loc], dtype=torch.float64)
-    point = torch.tensor([loc, scale], dtype=torch.float64)
-    if inputs["constraint"] == SOFTPLUS:
-        point[1] = SoftplusTransform().inv(point[1])
-    return point
-
-
-def slope_and_curvature(
-    loss: Callable[[Tensor], Tensor], point: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return gradient and Hessian, by autograd."""
-    point = point.detach().clone().requires_grad_()
-    (slope,) = torch.autograd.grad(loss(point), point)
-    return slope, torch.autograd.functional.hessian(loss, point.detach())
-
-
-def walk_of_newton(place: int, inputs: dict[str, Any], steps: int = STEPS) -> dict:
-    """Return the rows of a plain loop: back by gradient over size of curvature."""
+@pytest.mark.parametrize("constraint", [HELD, SOFTPLUS, FREE])
+def test_steps_of_newton(constraint: str) -> None:
+    """Back by slope over size of curvature, or half of that while it leads up."""
+    place = FIRST if constraint == HELD else SECOND
     data = samples(place)
-    loss = loss_of(data, inputs)
-    tried = [raw_point(inputs, float(inputs["loc"]), float(inputs["scale"]))]
-    point = tried[0]
-    while len(tried) <= steps:
-        slope, hessian = slope_and_curvature(loss, point)
-        curvatures, axes = torch.linalg.eigh(hessian)
-        step = axes @ (axes.mT @ slope / curvatures.abs())
-        tried.append(point - step)
-        while not loss(tried[-1]) <= loss(point) + 1e-12:
-            step = step / 2
-            tried.append(point - step)
-        point = tried[-1]
-    rows = []
-    for each in tried[: steps + 1]:
-        scale = softplus(each[1:]) if inputs["constraint"] == SOFTPLUS else each[1:]
-        row = [len(data) * loss(each).item(), each[0].item(), *scale.tolist()]
-        rows.append([float(f"{x:.11g}") for x in row])
-    return {"place": place, "inputs": inputs, "rows": rows, "error": ""}
-
-
-def walk(place: int, inputs: dict[str, Any]) -> dict:
-    """Return the rows that the explorer has to give."""
-    newton = inputs["optimizer"] == NEWTON
-    return walk_of_newton(place, inputs) if newton else walk_of_fit(place, inputs)
-
-
-def walk_of_fit(place: int, inputs: dict[str, Any], steps: int = STEPS) -> dict:
-    """Return `fit`'s rows, as many as it gives up to `steps`, and its error or ""."""
-    data, error, fitted = samples(place), "", None
-    while not fitted and steps:
-        try:
-            fitted = fit(Normal, data, **options(inputs), max_steps=steps)
-        except ArithmeticError as raised:
-            error = str(raised)
-            steps = min(steps, int(re.search(r"at step (\d+)", error)[1])) - 1
-    if not fitted:
-        return {"place": place, "inputs": inputs, "rows": [], "error": error}
-    trace = fitted.trace
-    names = [name for name in ("loss", "loc", "scale") if name in trace]
-    rows = [[float(f"{x:.11g}") for x in row] for row in trace[names].to_numpy()]
-    return {"place": place, "inputs": inputs, "rows": rows, "error": error}
-
-
-def walks() -> list[tuple[int, dict[str, Any]]]:
-    """Return what is stored: places, and the controls there."""
-    found = []
-    kinds = itertools.product((HELD, SOFTPLUS, FREE), OPTIMIZERS)
-    for number, (constraint, optimizer) in enumerate(kinds):
-        for turn in range(3):
-            loc, scale = STARTS[(number + 2 * turn) % 6]
-            rate = RATES[(number + turn) % 6]
-            controls = {"constraint": constraint, "optimizer": optimizer}
-            inputs = {**controls, "loc": loc, "scale": scale, "rate": rate}
-            found.append((FIRST if constraint == HELD else SECOND, inputs))
-    return found
-
-
-@pytest.fixture(scope="module")
-def stored() -> list[dict]:
-    return json.loads(STORED.read_text("utf-8"))
-
-
-def near(found: float, wanted: float, slack: float = 1e-7) -> bool:
-    if not math.isfinite(wanted):
-        return str(found).lower() == str(wanted).lower()
-    return math.isclose(found, wanted, rel_tol=1e-6, abs_tol=slack)
-
-
-def test_stored_rows_are_those_of_torch(stored: list[dict]) -> None:
-    assert [(each["place"], each["inputs"]) for each in stored] == walks()
-    for each in stored:
-        now = walk(each["place"], each["inputs"])
-        assert len(now["rows"]) == len(each["rows"]), each["inputs"]
-        for row, kept in zip(now["rows"], each["rows"], strict=True):
-            assert all(map(near, row, kept)), (each["inputs"], row, kept)
-
-
-# --- The steps ------------------------------------------------------------------------
-
-
-def test_steps_are_those_of_torch(stored: list[dict]) -> None:
-    assert sum(len(each["rows"]) for each in stored) > 500
-    assert any(each["error"] for each in stored)
-    for each in stored:
-        follow(each, samples(each["place"]))
-
-
-def follow(walked: dict, data: Tensor) -> None:
-    """Walk as torch did, and hold each row against its own."""
-    ended = re.search(
-        r"fit diverged: the loss left the floats at step (\d+)", walked["error"]
-    )
-    count = max(STEPS, int(ended[1])) if ended else STEPS
-    moves = [walked["inputs"], *["step"] * count]
-    answers = ask("gradient", *moves, place=walked["place"], tables=False)[1:]
-    held = walked["inputs"]["constraint"] == HELD
-    best = walked["inputs"]["scale"] if held else data.std(correction=0)
-    lowest = negative_log_likelihood(Normal(data.mean(), best), data).item()
-    for step, (answer, row) in enumerate(zip(answers, walked["rows"], strict=False)):
-        numbers, (loss, loc, *scale) = answer["numbers"], row
-        where = (walked["inputs"], step)
-        scale = scale[0] if scale else float(best)
-        assert numbers["step"] == str(min(step, int(answers[-1]["numbers"]["step"])))
-        if numbers["step"] != str(step):
-            break  # it has converged
-        for name, wanted in (("loss", loss), ("loc", loc), ("scale", scale)):
-            assert near(numbers[name], wanted), where
-        assert near(numbers["excess"], (loss - lowest) / len(data)), where
-        to_go = left(data, walked["inputs"], loc, scale)
-        if math.isfinite(to_go):
-            assert near(numbers["left"], to_go, slack=1e-5), where
-        else:
-            assert numbers["left"] == "unknown here", where
-    numbers = answers[-1]["numbers"]
-    if ended:
-        assert ended[0] in answers[-1]["says"]
-        assert numbers["step"] == ended[1]
-        for name, value in re.findall(r"'(loc|scale)': ([-+.\w]+)", walked["error"]):
-            last = answers[int(ended[1]) - 1]["numbers"]  # the last with a finite loss
-            assert math.isclose(last[name], float(value), rel_tol=1e-3)
-    else:
-        assert numbers["step"] == str(STEPS) or numbers["left"] <= 1e-6
-
-
-def left(data: Tensor, inputs: dict, loc: float, scale: float) -> float:
-    """Return how many standard errors are left to go; at a saddle, infinitely many."""
-    point = raw_point(inputs, loc, scale)
-    slope, hessian = slope_and_curvature(loss_of(data, inputs), point)
-    curvatures, axes = torch.linalg.eigh(hessian)
-    if not (curvatures > 0).all():
-        return math.inf
-    return float(len(data) * ((axes.mT @ slope) ** 2 / curvatures).sum()) ** 0.5
+    for loc, scale in STARTS:
+        inputs = {"constraint": constraint, "optimizer": NEWTON}
+        inputs |= {"loc": loc, "scale": scale}
+        moves = [inputs, *["step"] * STEPS]
+        _, first, *answers = ask("gradient", *moves, place=place, tables=False)
+        base, length = first["numbers"], 1.0
+        for step, answer in enumerate(answers, start=1):
+            numbers = answer["numbers"]
+            if numbers["step"] != str(step):  # it has converged
+                break
+            point, slopes, curvatures, axes = bend(
+                data, inputs, base["loc"], base["scale"]
+            )
+            wanted = point - length * axes @ (slopes / curvatures.abs())
+            found, *_ = bend(data, inputs, numbers["loc"], numbers["scale"])
+            torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-7)
+            if "halved" in answer["says"]:
+                length /= 2
+            else:
+                base, length = numbers, 1.0
+        assert numbers["left"] <= 1e-6
 
 
 # --- Playing --------------------------------------------------------------------------
@@ -244,7 +178,7 @@ def play(*moves: dict[str, Any], place: int = SECOND, ticks: int = 300) -> list[
     return playing[: count + 1]
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", [*OPTIMIZERS, NEWTON])
 def test_play_ends_at_the_maximum(optimizer: str) -> None:
     inputs = {"loc": -10, "scale": 2.1, "optimizer": optimizer, "rate": "0.1"}
     answers = play({**inputs, "constraint": SOFTPLUS})
@@ -331,8 +265,3 @@ def test_surface_is_that_of_the_loss() -> None:
         scale = torch.tensor(point["scale"], dtype=torch.float64, requires_grad=True)
         (-Normal(point["loc"], scale).log_prob(data).mean()).backward()
         assert abs(scale.grad) < 1e-9
-
-
-if __name__ == "__main__":
-    lines = [json.dumps(walk(*each)) for each in walks()]
-    STORED.write_text("[\n" + ",\n".join(lines) + "\n]\n", "utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from base64 import b64encode
 from itertools import combinations
@@ -15,7 +16,7 @@ from coloraide import Color
 from PIL import Image
 from playwright.sync_api import Browser, Locator
 
-from mle_book import notebooks
+from mle_book import figure_facts, notebooks
 from mle_helpers import LOOKS
 
 THEMES = ["light", "dark"]
@@ -48,7 +49,7 @@ def test_figures_have_words(html: Path, pages: list[str]) -> None:
     names, numbers = [], []
     for path in pages:
         soup = BeautifulSoup((html / path).read_text(encoding="utf-8"), "html.parser")
-        pictures = soup.select(".bd-article img")
+        pictures = soup.select(".bd-article img:not(.sd-card-img-top)")
         assert all(len(picture["alt"]) >= 30 for picture in pictures), path
         assert all(p.find_parent("figure") for p in pictures), f"{path}: no caption"
         for figure in soup("figure"):
@@ -85,12 +86,16 @@ def test_figures_are_sharp_and_keep_their_shape(
 def test_figures_stand_on_the_page_itself(
     browser: Browser, site: str, chapters: list[str], theme: str
 ) -> None:
-    """No plate, washed out or bright, shows; and the writing in them is legible."""
+    """No plate, washed out or bright, shows; and the writing in them is legible.
+
+    Only what has a colour map stands on white in the dark, for else the map would turn.
+    """
     page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme=theme)
     for path in chapters:
         page.goto(site + path)
         ground = Color(page.evaluate("getComputedStyle(document.body).backgroundColor"))
-        for image in page.locator(FIGURES).all():
+        mapped = ":not(.colour-map)" if theme == "dark" else ""
+        for image in page.locator(FIGURES + mapped).all():
             drawn = pixels(image)[2:-2, 2:-2]  # what borders on it may show at the edge
             for corner in (drawn[0, 0], drawn[0, -1], drawn[-1, 0], drawn[-1, -1]):
                 assert colour(corner).delta_e(ground, method="2000") < 1, path
@@ -98,6 +103,26 @@ def test_figures_stand_on_the_page_itself(
             boldest = light.argmin() if theme == "light" else light.argmax()
             ink = colour(drawn.reshape(-1, 3)[boldest])
             assert ink.contrast(ground, method="wcag21") >= TEXT_CONTRAST, path
+    page.close()
+
+
+def test_a_colour_map_means_the_same_in_the_dark(
+    browser: Browser, site: str, chapters: list[str]
+) -> None:
+    page, marked = browser.new_page(viewport={"width": 1280, "height": 800}), 0
+    for name, notebook in zip(chapters, notebooks.chapters(), strict=True):
+        facts = figure_facts.load(notebook).values()
+        page.goto(site + name)
+        images = page.locator("img.colour-map").all()
+        assert len(images) == sum('"map"' in json.dumps(each) for each in facts), name
+        marked += len(images)
+        for image in images:
+            seen = []
+            for theme in THEMES:
+                page.emulate_media(color_scheme=theme)
+                seen.append(pixels(image).sum(axis=2).ravel())
+            assert np.corrcoef(seen)[0, 1] > 0.9, name
+    assert marked
     page.close()
 
 

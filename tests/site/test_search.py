@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
@@ -38,6 +39,24 @@ def test_search_on_the_site(browser: Browser, site: str) -> None:
     page.locator(f'#search-results li a[href^="{CHAPTER}"]').first.click()
     expect(page.locator("article")).to_contain_text("softplus")
     context.close()
+
+
+def test_each_page_shows_the_passage_that_was_found(
+    open_page: Callable[..., Page], site: str
+) -> None:
+    page = open_page("search.html?q=cholesky")
+    assert len(results(page)) > 5
+    for found in page.locator("#search-results li").all():
+        said = found.locator("p.context, > span").inner_text().lower()
+        assert "cholesky" in said
+        assert "download" not in said
+        assert "contents" not in said
+    page.goto(f"{site}search.html?q=scale_tril")
+    whole = set(results(page))
+    page.goto(f"{site}search.html?q=tril")
+    assert whole <= set(results(page))
+    for said in page.locator("p.context").all_inner_texts():
+        assert "tril" in said.lower()
 
 
 def test_everything_works_from_a_disk(browser: Browser, html: Path) -> None:

@@ -13,27 +13,22 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor, optim
 from torch.distributions import (
     Bernoulli,
     Distribution,
     ExpTransform,
     Laplace,
-    LowRankMultivariateNormal,
     MultivariateNormal,
     Normal,
-    StudentT,
     constraints,
 )
-from torch.distributions.transforms import identity_transform
 from torch.testing import assert_close
 
 import mle_helpers
 from mle_helpers import fit, multivariate_normal_mle, negative_log_likelihood
 
-from .problems import PROBLEMS, Problem, bivariate, row, x, y
+from .problems import PROBLEMS, Problem, row, x, y
 from .samples import correlated, float64, normals
 
 # Two float64 calculations of the same sums, in another order: a few hundred roundings.
@@ -58,8 +53,7 @@ def test_each_row_is_one_point(problem: Problem, options: dict[str, Any]) -> Non
     result = problem.fit(max_steps=9, **options)
     for step, loss in enumerate(result.trace["loss"]):
         if np.isfinite(loss):
-            rel = max(1e-9, problem.within / 10)
-            assert loss == pytest.approx(problem.loss(row(result, step)), rel=rel)
+            assert loss == pytest.approx(problem.loss(row(result, step)), rel=1e-9)
     for name, start in row(result, 0).items():
         assert start == pytest.approx(np.array(problem.init[name]), rel=SAME)
     for name, last in row(result, -1).items():
@@ -84,36 +78,19 @@ def test_a_step_follows_the_gradient(problem: Problem) -> None:
 
 
 def test_columns() -> None:
+    """One for each free number, in the order of `init`."""
     swapped = fit(Normal, x, init={"scale": 1.0, "loc": 0.0}, max_steps=1)
     assert list(swapped.trace) == ["loss", "scale", "loc"]
-    entries = ["scale_tril_0_0", "scale_tril_1_0", "scale_tril_1_1"]
-    both = PROBLEMS["multivariate"].fit(max_steps=1).trace
-    assert list(both) == ["loss", "loc_0", "loc_1", *entries]
-    assert set(both.dtypes) == {np.dtype("float64")}
-    start = {"scale_tril": torch.eye(2).expand(1, 2, 2)}
-    known = {"loc": [0.0, 0.0]}
+    both = PROBLEMS["multivariate"].fit(max_steps=50, **adam)
+    lower = ["scale_tril_0_0", "scale_tril_1_0", "scale_tril_1_1"]
+    assert list(both.trace) == ["loss", "loc_0", "loc_1", *lower]
+    factors = torch.tensor([[1.0, 2.0], [3.0, 4.0]]).expand(1, 2, 2).tril()
+    start, known = {"scale_tril": factors}, {"loc": [0.0, 0.0]}
     batch = fit(MultivariateNormal, y[:, None], init=start, fixed=known, max_steps=1)
-    entries = ["scale_tril_0_0_0", "scale_tril_0_1_0", "scale_tril_0_1_1"]
-    assert list(batch.trace) == ["loss", *entries]
-
-
-def test_columns_of_a_matrix_that_is_free_above_its_diagonal() -> None:
-    known = {"loc": [3.0, 6.0, 9.0], "cov_diag": [1.0, 1.0, 1.0]}
-    start = {"cov_factor": [[1.0, 0.5], [0.5, 1.0], [1.0, 1.0]]}
-    data = correlated(50, 3)
-    result = fit(LowRankMultivariateNormal, data, init=start, fixed=known, max_steps=3)
-    entries = [f"cov_factor_{i}_{j}" for i in range(3) for j in range(2)]
-    assert list(result.trace) == ["loss", *entries]
-
-
-def test_the_matrix_stays_a_cholesky_factor() -> None:
-    result = PROBLEMS["multivariate"].fit(max_steps=50, **adam)
-    factor = result.estimates["scale_tril"]
-    assert torch.equal(factor, factor.tril())
-    assert (result.trace[["scale_tril_0_0", "scale_tril_1_1"]] > 0).all(axis=None)
-    transform = mle_helpers._default_transform(constraints.lower_cholesky)
-    moved = transform(torch.arange(9.0, dtype=torch.float64).reshape(3, 3))
-    assert constraints.lower_cholesky.check(moved)
+    lower = ["scale_tril_0_0_0", "scale_tril_0_1_0", "scale_tril_0_1_1"]
+    assert list(batch.trace) == ["loss", *lower]
+    wide = PROBLEMS["low rank"].fit(max_steps=1).trace
+    assert "cov_factor_0_0 cov_factor_1_0 cov_factor_2_0" in " ".join(wide)
 
 
 # --- When it stops --------------------------------------------------------------------
@@ -146,7 +123,7 @@ OPTIMIZERS = [
 ]
 
 
-@pytest.mark.parametrize("name", ["normal", "multivariate", "gamma", "poisson"])
+@pytest.mark.parametrize("name", ["multivariate", "poisson"])
 @pytest.mark.parametrize("options", OPTIMIZERS, ids=lambda o: o["optimizer"].__name__)
 def test_converged_means_the_same_for_every_optimizer(name: str, options: dict) -> None:
     problem, rounding = PROBLEMS[name], 1.001
@@ -155,19 +132,6 @@ def test_converged_means_the_same_for_every_optimizer(name: str, options: dict) 
         assert result.converged == (problem.distance(result.estimates) < rounding * tol)
         assert result.converged or result.n_steps == 2000
     assert result.converged or options["optimizer"] is optim.SGD
-
-
-@pytest.mark.parametrize("unit", [1e-3, 1e3])
-def test_converged_means_the_same_in_every_unit(unit: float) -> None:
-    """The distance is that of the same fit in the unit of the problem."""
-    start = {"loc": 2 * unit, "scale": unit}
-    transforms = {"scale": ExpTransform()}
-    for options in ({}, {"optimizer": optim.Rprop, "lr": 0.01 * unit}):
-        moving = {"tol": 1e-2, "transforms": transforms, **options}
-        result = fit(Normal, unit * x, init=start, **moving)
-        same = {name: value / unit for name, value in result.estimates.items()}
-        assert result.converged
-        assert PROBLEMS["normal"].distance(same) < 1.001e-2
 
 
 class Two(Distribution):
@@ -186,9 +150,7 @@ class Two(Distribution):
 
 
 @pytest.mark.parametrize("off", [0.0, 1.0])
-@pytest.mark.parametrize(
-    "options", [*OPTIMIZERS[:3], {}], ids=["SGD", "Adam", "RMSprop", "default"]
-)
+@pytest.mark.parametrize("options", [OPTIMIZERS[1], {}], ids=["Adam", "default"])
 def test_a_saddle_is_never_converged(options: dict, off: float) -> None:
     data = torch.cat([normals(50) - 2, normals(50, seed=1) + 2])
     at = data.mean() + off
@@ -211,12 +173,6 @@ def test_what_levels_off_for_ever_is_never_converged(lr: float) -> None:
         assert not fit(Bernoulli, **only_ones, **moving).converged
 
 
-@default_and_adam
-def test_degrees_of_freedom_that_run_to_zero(options: dict) -> None:
-    data, start = float64([0, 0, 0, 0, 1, 5]), {"df": 1.0, "loc": 0.0, "scale": 1.0}
-    assert not fit(StudentT, data, init=start, max_steps=300, **options).converged
-
-
 def test_a_start_at_the_answer_stops_at_once() -> None:
     for options in ({}, adam):
         result = PROBLEMS["normal"].fit(init=PROBLEMS["normal"].answer, **options)
@@ -233,7 +189,7 @@ def test_tol_zero_runs_every_step_even_at_the_maximum() -> None:
 @default_and_adam
 @each_problem
 def test_max_steps_is_a_bound(problem: Problem, options: dict[str, Any]) -> None:
-    for most in (1, 3, 5):
+    for most in (1, 2, 4):
         result = problem.fit(max_steps=most, tol=1e-12, **options)
         assert result.n_steps <= most
         assert result.converged or result.n_steps == most
@@ -264,14 +220,6 @@ def test_a_fit_that_diverges_tells_the_last_that_was_finite() -> None:
     found = float(re.search(r"'loc': ([-\d.e+]+)", str(caught.value))[1])
     assert found == pytest.approx((-9.0) ** (step - 1), rel=1e-9)
     assert 1e120 < found**2 < 1e125
-
-
-@pytest.mark.parametrize(("loc", "scale"), [(-10, 1), (6, 0.5), (-1, 7), (0, 5)])
-def test_a_search_turns_back_from_scales_below_zero(loc: float, scale: float) -> None:
-    free = {"scale": identity_transform}
-    result = fit(Normal, x, init={"loc": loc, "scale": scale}, transforms=free)
-    assert result.converged
-    assert PROBLEMS["normal"].distance(result.estimates) < 1e-6
 
 
 # --- What is learned, what is known ---------------------------------------------------
@@ -314,23 +262,6 @@ def test_transforms_override_the_default() -> None:
     assert_close(step.estimates["scale"], expected, rtol=SAME, atol=0)
 
 
-def test_a_covariance_may_move_by_its_own_entries() -> None:
-    own = {"covariance_matrix": identity_transform}
-    problem = bivariate("covariance_matrix", torch.eye(2))
-    result = problem.fit(transforms=own)
-    found = result.distribution.covariance_matrix.numpy()
-    assert found == pytest.approx(problem.answer["covariance_matrix"], rel=1e-6)
-
-
-def test_momentum_by_hand() -> None:
-    known = {"init": {"loc": -1.0}, "fixed": {"scale": 1.0}, "max_steps": 2, "tol": 0}
-    result = fit(Normal, x, **known, optimizer=optim.SGD, lr=0.1, momentum=0.5)
-    first = 0.1 * (x.mean().item() + 1)
-    second = 0.5 * first + 0.1 * (x.mean().item() + 1 - first)
-    path = [-1.0, -1.0 + first, -1.0 + first + second]
-    assert result.trace["loc"].to_list() == pytest.approx(path, rel=SAME)
-
-
 def test_what_the_optimizer_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     """One tensor, and of the options only those that were given."""
     received: list[dict] = []
@@ -363,48 +294,18 @@ def test_blocks_of_samples_change_nothing(name: str, monkeypatch) -> None:
     assert blocks[:9].to_numpy() == pytest.approx(whole[:9].to_numpy(), rel=1e-8)
 
 
-# --- Properties -----------------------------------------------------------------------
-
-seeds = st.integers(0, 10_000)
-
-
-@settings(max_examples=10)
-@given(seeds, st.sampled_from(list(PROBLEMS)))
-def test_order_does_not_matter(seed: int, name: str) -> None:
-    problem = PROBLEMS[name]
-    generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(problem.data), generator=generator)
-    before, after = problem.fit(), replace(problem, data=problem.data[order]).fit()
-    for parameter, value in before.estimates.items():
-        assert_close(after.estimates[parameter], value, rtol=1e-6, atol=1e-6)
-
-
-@settings(max_examples=10)
-@given(seeds, st.integers(1, 3))
-def test_no_fit_beats_the_closed_form(seed: int, d: int) -> None:
-    data = correlated(20, d, seed=seed)
-    best = negative_log_likelihood(multivariate_normal_mle(data), data).item()
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_no_fit_beats_the_closed_form(d: int) -> None:
     start = {"loc": torch.zeros(d), "scale_tril": torch.eye(d)}
-    losses = fit(MultivariateNormal, data, init=start).trace["loss"]
-    assert losses.min() >= best * (1 - SAME)
-    assert losses.iloc[-1] == pytest.approx(best, rel=SAME)
+    for seed in range(3):
+        data = correlated(20, d, seed=seed)
+        best = negative_log_likelihood(multivariate_normal_mle(data), data).item()
+        losses = fit(MultivariateNormal, data, init=start).trace["loss"]
+        assert losses.min() >= best * (1 - SAME)
+        assert losses.iloc[-1] == pytest.approx(best, rel=SAME)
 
 
 # --- What goes in, what comes out -----------------------------------------------------
-
-
-def test_starts_of_any_kind() -> None:
-    starts = [
-        {"loc": [0, 1], "scale_tril": [[2, 0], [1, 2]]},
-        {"loc": (0.0, 1.0), "scale_tril": [[2.0, 0.0], [1.0, 2.0]]},
-        {"loc": torch.tensor([0, 1]), "scale_tril": torch.tensor([[2, 0], [1, 2]])},
-        {"loc": torch.tensor([0.0, 1.0]), "scale_tril": float64([[2, 0], [1, 2]])},
-        {"loc": np.array([0, 1]), "scale_tril": np.array([[2.0, 0.0], [1.0, 2.0]])},
-    ]
-    first, *others = [fit(MultivariateNormal, y, init=start) for start in starts]
-    for other in others:
-        assert other.trace.equals(first.trace)
-        assert other.estimates["loc"].dtype == torch.float64
 
 
 @default_and_adam
@@ -474,14 +375,11 @@ def test_fit_prints_no_more_than_nine_numbers(d: int) -> None:
 @pytest.mark.skipif(
     not torch.cuda.is_available(), reason="there is no CUDA device here"
 )
-@each_problem
-def test_cuda(problem: Problem) -> None:
-    data = problem.data.cuda()
-    here, there = problem.fit(), fit(problem.family, data, init=problem.init)
-    assert there.converged
-    for name, value in here.estimates.items():
-        assert there.estimates[name].is_cuda
-        assert_close(there.estimates[name].cpu(), value, rtol=1e-6, atol=1e-6)
-    loss = negative_log_likelihood(there.distribution, data)
-    assert loss.is_cuda
-    assert there.trace["loss"].iloc[-1] == pytest.approx(loss.item(), rel=SAME)
+def test_cuda() -> None:
+    data, start = y.cuda(), PROBLEMS["multivariate"].init
+    found = fit(MultivariateNormal, data, init=start)
+    assert found.converged
+    best = multivariate_normal_mle(data)
+    assert_close(found.estimates["scale_tril"], best.scale_tril, **CLOSE)
+    assert found.estimates["scale_tril"].is_cuda
+    assert negative_log_likelihood(best, data).is_cuda

@@ -206,9 +206,6 @@ explorers.samples = ({ loc, scale, seed }) => {
     const measured = SIZES.filter((size) => drawn.get(size).samples.length >= ENOUGH);
     const last = samples.at(-1);
     const reach = Math.sqrt(last.squares / n);
-    const variances = [0, 1].map((correction) =>
-      average(samples.map(({ squares }) => squares / (n - correction))),
-    );
     const spreads = values.length >= ENOUGH ? spread(values) : null;
     const count = `${values.length} sample${values.length > 1 ? "s" : ""} of ${n} points`;
     const middle = `${average(values).toFixed(3)} on average (theory: ${expected.toFixed(3)})`;
@@ -234,15 +231,8 @@ explorers.samples = ({ loc, scale, seed }) => {
       },
       numbers: {
         drawn: String(values.length),
-        estimate: values.at(-1),
         average: average(values),
-        expected,
         spread: spreads ?? "not yet",
-        expected_spread: expectedSpread,
-        variance_n: variances[0],
-        expected_n: estimates["variance (by n)"].expected(n),
-        variance_less: variances[1],
-        expected_less: estimates["variance (by n − 1)"].expected(n),
       },
       says: `${count}: the ${inputs.estimate} is ${middle}${spreads ? ` and ${about}` : ""}.`,
       controls: { n: String(n) },

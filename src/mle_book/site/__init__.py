@@ -15,11 +15,15 @@ from mle_book.site import (
     figures,
     head,
     maths,
+    search,
     tables,
     weight,
 )
 
-PARTS = contents, downloads, exercises, explorers, figures, head, maths, tables, weight
+PARTS = (
+    *(contents, downloads, exercises, explorers, figures),
+    *(head, maths, search, tables, weight),
+)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

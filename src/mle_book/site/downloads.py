@@ -13,18 +13,30 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
 
 from mle_book import publish
-from mle_book.assignments import hand_out
-from mle_book.notebooks import NotebookError
-from mle_book.publish import GITHUB, LATEST, ROOT
+from mle_book.assignments import EXERCISES, load, student_copy
+from mle_book.notebooks import NotebookError, chapters
+from mle_book.publish import LATEST, ROOT
+from mle_book.standalone import export
 
 FOLDER = "notebooks"  # of the site
-PROVIDERS = ("github", "gitlab")  # whose repositories the theme can link to
+START = """\
+```{{button-ref}} {chapter}
+:color: primary
+Read chapter 1
+```
+```{{button-link}} {run}
+:color: primary
+:outline:
+{how}
+```
+"""
 SHOWN = ("torch", "numpy", "pandas", "matplotlib", "seaborn")
 
 
@@ -36,26 +48,23 @@ def setup(app: Sphinx) -> None:
 
 
 def prepare(app: Sphinx, config: Config) -> None:
-    """Offer `{{ edition }}` and `{{ build }}` to pages; tell the theme the address."""
-    texts = {"edition": edition(), "build": build()}
+    """Offer texts to pages, such as `{{ edition }}`; tell the theme the address."""
+    texts = {"edition": edition(), "build": build(), "start": start()}
     config.myst_substitutions = {**(config.myst_substitutions or {}), **texts}
     found = publish.repository()
     options = config.html_theme_options
     options["repository_url"] = found.address if found else ""
-    options["use_repository_button"] = bool(found) and any(
-        provider in found.server for provider in PROVIDERS
-    )
-    if found is None or found.server != GITHUB:
+    options["use_repository_button"] = bool(found)
+    if not found:
         # Printed, for Sphinx shows nothing but warnings here, which `-W` makes errors.
-        where = found.address if found else "no repository is known"
-        print(f"Not on GitHub ({where}): no Colab and Binder buttons", file=sys.stderr)
+        print("No repository on GitHub: no Colab and Binder buttons", file=sys.stderr)
 
 
 def edition() -> str:
     """Return how to get the files of this edition, and how to cite it, in Markdown."""
     this, found = publish.edition(), publish.repository()
     cited = f"**To cite** it: {publish.cite(this, publish.site())}"
-    if found is None or found.server != GITHUB:
+    if not found:
         return cited
     releases = f"{found.address}/releases"
     if this.name == LATEST:
@@ -66,6 +75,17 @@ def edition() -> str:
     return (
         f"**To read offline**, take {files}. The archive holds these pages, the "
         "notebooks and the data: unpack it, and open `html/index.html`.\n\n" + cited
+    )
+
+
+def start() -> str:
+    """Return buttons to read the first chapter and to run it, in Markdown."""
+    first, found = chapters()[0], publish.repository()
+    colab = found and found.colab(f"{publish.edition_name()}/{first.name}")
+    return START.format(
+        chapter=first.stem,
+        run=colab or f"../{FOLDER}/{first.name}",
+        how="Run it now, in Colab" if colab else "Download it, to run",
     )
 
 
@@ -111,9 +131,18 @@ def write_notebooks(app: Sphinx, exception: Exception | None) -> None:
         if len({path.name for path in paths}) < len(paths):
             raise NotebookError("two notebooks of the site have the same name")
         for path in sorted(paths):
-            hand_out(path, Path(app.outdir, FOLDER), publish.site())
+            hand_out(path, Path(app.outdir, FOLDER))
     except NotebookError as error:
         raise ExtensionError(str(error)) from error
+
+
+def hand_out(path: Path, folder: Path) -> None:
+    """Write a notebook to run alone: of an exercise the student's copy."""
+    if path.parent.name != EXERCISES.name:
+        export(path, folder, publish.site())
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    nbformat.write(student_copy(load(path), publish.site()), folder / path.name)
 
 
 def notebook(app: Sphinx, page: str) -> Path | None:

@@ -4,7 +4,7 @@ A page is made of the notebook as written, without otter's marks. Solutions and 
 are folded in `<details>`, which need no script. With `SOLUTIONS=0` in the environment
 the page is made of the student's copy, so that a course's own site gives nothing away.
 The notebook that a page offers is the student's copy in either case: buttons take it
-from `mle_book.assignments.hand_out`, and Sphinx copies no sources (`html_copy_source`).
+from `mle_book.site.downloads`, and Sphinx copies no sources (`html_copy_source`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from sphinx.application import Sphinx
 from mle_book import assignments
 
 EXERCISES = "book/exercises/"
+KEY = "mle-normal.exercise"  # of metadata: the question that a cell is of
 FOLDED = {
     "solution": "the solution",
     "result": "what the solution gives",
@@ -76,11 +77,11 @@ def page(made: assignments.Exercise) -> NotebookNode:
             kind = "result"
         before = kind
         last = shown.cells[-1] if shown.cells else cell
-        if kind == "check" and last.metadata.get(assignments.KEY) == question:
+        if kind == "check" and last.metadata.get(KEY) == question:
             last.source += f"\n\n{cell.source}"  # all checks of a question are one cell
             continue
         if kind == "check":
-            cell.metadata[assignments.KEY] = question
+            cell.metadata[KEY] = question
         shown.cells.append(folded(cell, kind) if kind in FOLDED else cell)
     return shown
 

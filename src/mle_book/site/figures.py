@@ -3,12 +3,14 @@
 The figures are stored as PNG, which every notebook editor shows. As lossless WebP they
 take a third of the bytes. With its size known, a figure moves no text when it arrives.
 Sphinx numbers the figures of chapters; those of other pages get a letter: A.1 in the
-appendix, E1.1 in exercises.
+appendix, E1.1 in exercises. Those with a colour map are marked, for a dark page.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from functools import cache
 from pathlib import Path
 from string import ascii_uppercase
 
@@ -50,10 +52,29 @@ class Compress(BaseImageConverter):
             pixels.save(target, lossless=True, quality=100)
             if "width" not in node:
                 node["width"], node["height"] = (f"{each}px" for each in image.size)
+        if source.stem[:16] in colour_mapped(Path(self.env.doc2path(self.env.docname))):
+            node["classes"].append("colour-map")
         node["uri"] = str(target)
         node["candidates"] = {"*": node["uri"]}  # Sphinx does not count WebP as one
         self.env.original_image_uri[node["uri"]] = str(source)
         self.env.images.add_file(self.env.docname, node["uri"])
+
+
+@cache
+def colour_mapped(notebook: Path) -> set[str]:
+    """Return the fingerprints of those figures of a notebook that have a colour map.
+
+    `mle_book.figure_facts` stores what figures show; it needs Matplotlib, a build not.
+    """
+    file = notebook.parent / "figures" / f"{notebook.stem}.json"
+    figures = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    return {
+        fingerprint
+        for fingerprint, facts in figures.items()
+        for axes in facts["axes"]
+        for artist in axes["artists"]
+        if "map" in artist
+    }
 
 
 def visit(translator: HTML5Translator, node: nodes.image) -> None:

@@ -16,13 +16,14 @@ from sphinx.builders.html._assets import _CascadingStyleSheet, _JavaScript
 # What a file acts on, as it is in the body of a page.
 USED_BY = {
     "maths.css": "<math",
+    "maths.js": "<math",
     "clipboard.min.js": 'class="highlight',
     "copybutton.js": 'class="highlight',
     "copybutton.css": 'class="highlight',
     "sphinx-design.min.css": 'class="([^"]* )?sd-',
     "design-tabs.js": 'class="([^"]* )?sd-tab-set',
-    "explorers.js": 'class="explorer"',
-    "explorers.css": 'class="explorer"',
+    "explorers.js": '<section class="explorer',
+    "explorers.css": '<section class="explorer',
 }
 # Other forms of the theme's icons than the fonts that pages fall back to.
 UNUSED = "scripts/fontawesome.js*", "**/*.map", "vendor/fontawesome/webfonts/*.ttf"
