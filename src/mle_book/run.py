@@ -44,6 +44,8 @@ def normalise(notebook: NotebookNode) -> None:
     for cell in notebook.cells:
         if cell.get("id") != CELL_ID:
             keep(OF_CELL, cell)
+        if not cell.metadata.get("slideshow", {}).get("slide_type"):
+            cell.metadata.pop("slideshow", None)  # JupyterLab leaves it empty
         if cell.cell_type != "code":
             continue
         cell.execution_count = None

@@ -584,6 +584,7 @@ def several_values(generator: torch.Generator) -> Values:
         "d": number(D),
         "i": torch.randint(1, N + 1, (), generator=generator),
         "j": torch.randint(1, D + 1, (), generator=generator),
+        "k": torch.randint(1, D + 1, (), generator=generator),
         r"\mu": real(D),
         "L": real(D, D).tril(-1) + (0.5 + real(D).abs()).diag(),
         "z": real(D),
