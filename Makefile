@@ -1,16 +1,25 @@
 # Everything happens in .venv, made on first use. Make it again by deleting it.
 
-# The interpreter that .venv is made with: the first of these that is new enough.
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+# The interpreter that .venv is made with: the newest that all packages are built for.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c $(CHECK) 2>/dev/null && echo $$p && break; done)
-CHECK := 'import sys; sys.version_info >= (3, 11) or sys.exit( \
-	"This book needs Python 3.11 or newer, and %s is Python %s." \
+CHECK := 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit( \
+	"This book needs Python 3.11, 3.12 or 3.13, and %s is Python %s." \
 	% (sys.executable, sys.version.split()[0]))'
+
+# The stamps in .venv say where it was made: it does not work at another place.
+ifneq ($(shell cat .venv/*.stamp 2>/dev/null | grep -vxF "$$(pwd -P)"),)
+$(error This folder was moved or copied: delete its .venv, and make sets it up anew)
+endif
+
+PORT := 8000
 
 # The tested versions. `make test LOCK=` takes the newest instead.
 LOCK := requirements.lock
 
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+# One that uv made has no pip.
+READY = $(BIN)/python -c $(CHECK) && $(BIN)/python -m ensurepip >/dev/null
 INSTALL := $(BIN)/python -m pip install -qq $(addprefix --constraint ,$(LOCK))
 
 # Node and its npm come as a Python package.
@@ -42,14 +51,20 @@ help:
 
 # What else is in _build, editions and grades, stays.
 book: .venv/book.stamp
-	@rm -rf _build/html _build/.doctrees _build/jupyter_execute
-	@$(BIN)/jupyter-book build . -q -W -n --keep-going
+	@mkdir -p _build
+	@mkdir _build/at-work 2>/dev/null || { echo 'Another make is building here;' \
+		'if none is: rmdir _build/at-work'; exit 1; }; \
+	trap 'rmdir _build/at-work' EXIT; trap 'exit 1' INT TERM; \
+	rm -rf _build/html _build/.doctrees _build/jupyter_execute; \
+	$(BIN)/jupyter-book build . -q -W -n --keep-going
 	@echo 'The site is in _build/html; read it with: make serve'
 
 serve:
 	@test -f _build/html/index.html || { echo 'Nothing built yet: make book'; exit 1; }
-	@echo 'Reading at http://localhost:8000, Ctrl-C to stop'
-	@$(BIN)/python -m http.server --bind localhost --directory _build/html 8000
+	@$(BIN)/python -c 'import socket; socket.create_server(("localhost", $(PORT)))' \
+		2>/dev/null || { echo 'Port $(PORT) is taken: make serve PORT=8001'; exit 1; }
+	@echo 'Reading at http://localhost:$(PORT), Ctrl-C to stop'
+	@$(BIN)/python -m http.server --bind localhost --directory _build/html $(PORT)
 
 lab: .venv/lab.stamp
 	@$(BIN)/jupyter lab book
@@ -121,27 +136,29 @@ clean:
 
 # The stamps record what .venv holds, so that a second run sets nothing up.
 .venv/pyvenv.cfg:
-	@test -n '$(PYTHON)' || { echo 'This book needs Python 3.11 or newer,' \
+	@test -n '$(PYTHON)' || { echo 'This book needs Python 3.11, 3.12 or 3.13,' \
 		'and none was found; name one with: make PYTHON=/path/to/python'; exit 1; }
 	@$(PYTHON) -c $(CHECK)
 	@$(PYTHON) -m venv .venv
 
 .venv/book.stamp: pyproject.toml $(LOCK) | .venv/pyvenv.cfg
 	@echo 'Setting up .venv to build the site (about 350 MB, a minute or two)'
+	@$(READY)
 	@$(INSTALL) --upgrade pip
 	@$(INSTALL) --group book
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
-	@touch $@
+	@pwd -P > $@
 
 .venv/lab.stamp: requirements.txt pyproject.toml $(LOCK) | .venv/pyvenv.cfg
 	@echo 'Adding PyTorch and JupyterLab to .venv (several minutes)'
+	@$(READY)
 	@$(INSTALL) --upgrade pip
 	@$(INSTALL) --requirement requirements.txt
-	@touch $@
+	@pwd -P > $@
 
 .venv/test.stamp: .venv/book.stamp tests/site/package-lock.json
 	@echo 'Adding PyTorch and the test tools to .venv (several minutes)'
 	@$(INSTALL) --group test
 	@mkdir -p .venv/node && cp tests/site/package*.json .venv/node
 	@$(BIN)/python -c $(NPM) ci --prefix .venv/node --ignore-scripts --silent
-	@touch $@
+	@pwd -P > $@

@@ -18,7 +18,6 @@ import copy
 import doctest
 import inspect
 import io
-import pprint
 import re
 import shutil
 import sys
@@ -37,7 +36,7 @@ from otter.test_files.ok_test import OKTestFile
 
 from mle_book import publish
 from mle_book.notebooks import ROOT, NotebookError, read
-from mle_book.standalone import CELL_ID, HELPERS, self_contained
+from mle_book.standalone import CELL_ID, HELPERS, literal, self_contained
 
 EXERCISES = ROOT / "book/exercises"
 EDITIONS = ROOT / "_build/editions"
@@ -66,7 +65,8 @@ MARKS = {
     r"(?m)^[ \t]*# (BEGIN|END) SOLUTION.*(\n|\Z)": "",
     r"(?m)[ \t]*# ?SOLUTION( NO PROMPT)?[ \t]*$": "",
     r'(?m)^""".*TEST CONFIG\n': "",
-    r"(?m)^(?=(hidden|points): )": "# ",
+    r"(?m)^hidden: true$": "# A hidden check.",
+    r"(?m)^points: (\S+)$": r"# Points: \1",
 }
 
 
@@ -242,10 +242,12 @@ def student_copy(exercise: Exercise, site: str | None = None) -> NotebookNode:
     copied = self_contained(exercise.student, EXERCISES, site)
     first = next(cell for cell in copied.cells if cell.get("id") == CELL_ID)
     first.outputs = []
-    checks = {name: public_checks(each) for name, each in exercise.questions.items()}
-    checks = {name: public_checks(each) for name, each in exercise.questions.items()}
+    lines = (
+        f"{name!r}: [{', '.join(literal(c, name) for c in public_checks(question))}],\n"
+        for name, question in exercise.questions.items()
+    )
     first.source += f"\n\n\n{inspect.getsource(check)}\n\n"
-    first.source += f"check.checks = {pprint.pformat(checks, width=88)}"
+    first.source += f"check.checks = {{\n{''.join(lines)}}}"
     return copied
 
 

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import IO
 
 from nbformat import v4
 
@@ -81,26 +80,24 @@ def _files(path: Path, parts: list[str]) -> Iterator[Found]:
             if parts or not text.lower().endswith(".csv"):
                 yield from _files(each, [*parts, text])
     elif path.is_file() and not path.is_symlink():
-        about, opens = path.stat(), partial(path.open, "rb")
-        yield from _opened(parts, about.st_mtime, about.st_size, opens)
+        about = path.stat()
+        yield from _opened(parts, about.st_mtime, about.st_size, path.read_bytes)
     elif parts:
         yield parts, 0, "not taken: a link, or no file"
 
 
 def _opened(
-    parts: list[str], when: float, size: int, opens: Callable[[], IO[bytes]]
+    parts: list[str], when: float, size: int, read: Callable[[], bytes]
 ) -> Iterator[Found]:
     """Yield a file or, if it is a zip, the files in it."""
     zips = [part for part in parts if part.lower().endswith(".zip")]
     try:
         if size > LARGEST and zips != parts[:1]:  # a class may hand in more
             raise ValueError(f"larger than {LARGEST // 10**6} MB")
-        with opens() as file:
-            content = file.read()
         if parts[-1] not in zips:
-            yield parts, when, content
+            yield parts, when, read()
             return
-        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        with zipfile.ZipFile(io.BytesIO(read())) as packed:
             inside = [info for info in packed.infolist() if not info.is_dir()]
             total = sum(info.file_size for info in inside)
             if len(zips) > DEEPEST or (len(zips) > 1 and total > LARGEST):
@@ -108,8 +105,8 @@ def _opened(
             for info in inside:
                 below = [*parts, *filter(None, re.split(r"[/\\]", info.filename))]
                 written = time.mktime((*info.date_time, 0, 0, -1))
-                opens = partial(packed.open, info)
-                yield from _opened(below, written, info.file_size, opens)
+                inner = partial(packed.read, info)
+                yield from _opened(below, written, info.file_size, inner)
     except Exception as error:  # of a dozen kinds: broken, locked, unknown
         yield parts, when, f"cannot be read: {error}"
 

@@ -132,15 +132,15 @@ def _source(data: dict[str, str]) -> str:
     )
     # Each text begins a line of its own: within a line, IPython 9.16 takes the >>> of
     # the examples for a prompt that was pasted, and strips it.
-    files = [f"{name!r}:\n{_literal(text, name)},\n" for name, text in data.items()]
-    texts = [_literal(path.read_text("utf-8"), path.name) for path in (HELPERS, STYLE)]
+    files = [f"{name!r}:\n{literal(text, name)},\n" for name, text in data.items()]
+    texts = [literal(path.read_text("utf-8"), path.name) for path in (HELPERS, STYLE)]
     arguments = (*texts, f"{{{''.join(files)}}}")
     body = inspect.getsource(_provide)
     call = "".join(f"{argument},\n" for argument in arguments)
     return f"{header}\n\n{body}\n\n_provide(\n{call})\ndel _provide"
 
 
-def _literal(text: str, name: str) -> str:
+def literal(text: str, name: str) -> str:
     """Return a string literal that reads like `text` itself."""
     if "'''" in text or text.endswith(("'", "\\")):
         raise NotebookError(f"{name} holds three single quotes, or ends in one or a \\")
@@ -148,14 +148,15 @@ def _literal(text: str, name: str) -> str:
 
 
 def _data(source: str, folder: Path) -> dict[str, str]:
-    """Return the data that the code reads, by name: files whose start it mentions.
+    """Return the data and scripts that the code uses: files whose start it mentions.
 
     So `"data/a.csv"`, `"data/post/"` and `f"data/post/{name}.csv"` all do.
     """
-    files = [path for path in folder.glob("data/**/*") if path.is_file()]
+    paths = [*folder.glob("data/**/*"), *folder.glob("scripts/*.py")]
+    files = [path for path in paths if path.is_file()]
     texts = {path.relative_to(folder).as_posix(): path for path in files}
     found: dict[str, str] = {}
-    for start in re.findall(r"""["'](data/[^"'{]*)""", source):
+    for start in re.findall(r"""["']((?:data|scripts)/[^"'{]*)""", source):
         named = [name for name in texts if name.startswith(start)]
         if not named:
             raise NotebookError(f"reads {start}, which is no file")

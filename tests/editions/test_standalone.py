@@ -64,7 +64,7 @@ def test_runs_alone_and_gives_the_outputs_of_the_chapter(
     if found := compare(made, tmp_path, path.name):
         pytest.fail(found, pytrace=False)
     left = {each.name for each in tmp_path.iterdir()}
-    assert left <= {path.name, "figures", "data", "pytest.ini"}
+    assert left <= {path.name, "figures", "data", "scripts", "pytest.ini"}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -115,7 +115,7 @@ def test_solutions_have_no_marks() -> None:
     assert not re.search("# (BEGIN|END)|# SOLUTION|ASSIGNMENT", text)
     assert "scale_hat = (deviation**2).mean().sqrt()\n" in text
     assert "    return negative_log_likelihood(Normal(loc, 1.0), data)\n" in text
-    assert "# hidden: true\n# points: 1\nimport numpy as np\n" in text
+    assert "# A hidden check.\n# Points: 1\nimport numpy as np\n" in text
 
 
 @pytest.mark.parametrize("term", ["", ".", "..", "a/b", "a b", "-x", "é", 'x"'])

@@ -342,9 +342,8 @@ class Meaning(Transformer):
                 return float(body({**values, "x": number(x)}))
 
             exact = {"epsabs": 1e-12, "epsrel": 1e-12}
-            return number(
-                scipy.integrate.quad(height, -FAR, FAR, points=[0], **exact)[0]
-            )
+            found = scipy.integrate.quad(height, -FAR, FAR, points=[0], **exact)
+            return number(found[0])
 
         return area
 
@@ -790,6 +789,73 @@ PAIR = Setting(
     },
 )
 
+# A mixture of normals: x_i comes from component k with probability w_k.
+
+
+def mixture_values(generator: torch.Generator) -> Values:
+    def real(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    return {
+        "n": number(N),
+        "K": number(D),
+        "i": torch.randint(1, N + 1, (), generator=generator),
+        "k": torch.randint(1, D + 1, (), generator=generator),
+        "x": real(),
+        "x_": real(N),
+        "w_": real(D).softmax(0),
+        r"\mu_": real(D),
+        r"\sigma_": 0.5 + real(D).abs(),
+        "c": real(),
+    }
+
+
+def components(v: Values) -> Normal:
+    return Normal(v[r"\mu_"], v[r"\sigma_"])
+
+
+def mixture(v: Values) -> MixtureSameFamily:
+    return MixtureSameFamily(Categorical(v["w_"]), components(v))
+
+
+def component_density(v: Values, x: Tensor) -> Tensor:
+    return entry(density(components(v), x), int(v["k"]))
+
+
+def responsibilities(v: Values) -> Tensor:
+    """Return the posterior of the component, a row for each sample, by Bayes' rule."""
+    joint = v["w_"].numpy() * scipy.stats.norm.pdf(
+        v["x_"][:, None].numpy(), v[r"\mu_"].numpy(), v[r"\sigma_"].numpy()
+    )
+    return torch.from_numpy(joint / joint.sum(1, keepdims=True))
+
+
+def most_likely_locs(v: Values) -> Tensor:
+    """Return where the score of each loc vanishes, the responsibilities held."""
+
+    def complete(locs: Tensor) -> Tensor:
+        each = Normal(locs, v[r"\sigma_"]).log_prob(v["x_"][:, None])
+        return (responsibilities(v) * each).sum()
+
+    locs = v[r"\mu_"]
+    curvature = torch.autograd.functional.hessian(complete, locs)
+    return locs - torch.linalg.solve(curvature, slope(complete, locs))
+
+
+MIXTURE = Setting(
+    mixture_values,
+    {
+        "p(": lambda v, x: density(mixture(v), x),
+        "p_k(": component_density,
+        "a_": lambda v: v["w_"].log() + components(v).log_prob(v["x"]),
+        r"\gamma_": responsibilities,
+        r"\hat{w}_": lambda v: responsibilities(v).mean(0),
+        r"\hat{\mu}_": most_likely_locs,
+        r"\ell": lambda v: mixture(v).log_prob(v["x_"]).sum(),
+        "m": lambda v: number(3 * D - 1),
+    },
+)
+
 # Student's t, with its degrees of freedom.
 
 
@@ -862,6 +928,56 @@ SANDWICH = Setting(
     },
 )
 
+
+# Two sets of rows, a and b, together; a walk of stochastic gradient descent.
+
+
+def two_sets(generator: torch.Generator) -> Values:
+    return {
+        "a": torch.randn((N, D), generator=generator, dtype=torch.float64),
+        "b": torch.randn((N + 2, D), generator=generator, dtype=torch.float64),
+    }
+
+
+def together(v: Values) -> Tensor:
+    return torch.cat([v["a"], v["b"]])
+
+
+MERGED = Setting(
+    two_sets,
+    {
+        "n": lambda v: number(len(together(v))),
+        "n_a": lambda v: number(len(v["a"])),
+        "n_b": lambda v: number(len(v["b"])),
+        r"\bar{x}": lambda v: together(v).mean(0),
+        r"\bar{x}_a": lambda v: v["a"].mean(0),
+        r"\bar{x}_b": lambda v: v["b"].mean(0),
+        r"\delta": lambda v: v["b"].mean(0) - v["a"].mean(0),
+        "S": lambda v: torch.cov(together(v).mT, correction=0),
+        "S_a": lambda v: torch.cov(v["a"].mT, correction=0),
+        "S_b": lambda v: torch.cov(v["b"].mT, correction=0),
+    },
+)
+
+
+def walk_values(generator: torch.Generator) -> Values:
+    names = (r"\eta", "H", "C", "b")
+    numbers = torch.rand(4, generator=generator, dtype=torch.float64) + 0.2
+    return dict(zip(names, numbers, strict=True))
+
+
+def settled_variance(v: Values) -> Tensor:
+    """Return the variance of a walk about its goal after many steps."""
+    variance = number(0.0)
+    for _ in range(2000):
+        shrunk = variance - 2 * v[r"\eta"] * v["H"] * variance
+        shrunk += v[r"\eta"] * v["H"] * v[r"\eta"] * v["H"] * variance
+        variance = shrunk + v[r"\eta"] * v[r"\eta"] * v["C"] / v["b"]
+    return variance
+
+
+WALK = Setting(walk_values, {"v": settled_variance})
+
 SETTINGS = {
     "one dimension": ONE,
     "scale 1": UNIT,
@@ -871,6 +987,9 @@ SETTINGS = {
     "example of chapter 1": EXAMPLE,
     "around the top": AROUND_TOP,
     "two dimensions": PAIR,
+    "mixture": MIXTURE,
+    "two sets of rows": MERGED,
+    "walk": WALK,
     "Student's t": STUDENT,
     "closest normal": CLOSEST,
     "sandwich": SANDWICH,

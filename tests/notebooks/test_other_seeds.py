@@ -28,6 +28,9 @@ from mle_book.notebooks import ROOT
 from . import hygiene
 from .pages import CHAPTERS, load
 
+# A notebook's kernel shows warnings, where pytest is told to raise.
+pytestmark = pytest.mark.filterwarnings("default")
+
 SEEDS = range(30)
 
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.distributions import (
     Bernoulli,
     Exponential,
+    Gamma,
     Laplace,
     LowRankMultivariateNormal,
     MultivariateNormal,
@@ -238,16 +239,23 @@ def test_without_a_maximum(name: str) -> None:
     family, data, start, runs = HOPELESS[name]
     result = fit(family, data, init=start)
     assert not result.converged
-    said = rf"no maximum for these data: ({runs}) runs to its edge"
-    assert re.search(said, result.ending)
+    said = rf"the likelihood has no maximum for these data: ({runs}) runs to its edge"
+    assert re.fullmatch(said, result.ending)
     assert result.ending in repr(result)
     assert len(result.trace) < 1500  # about two seconds
+
+
+def test_a_maximum_too_far_away_is_only_perhaps_none() -> None:
+    nearly_equal = float64([1.0, 1.0 + 1e-9, 1.0 - 1e-9])
+    result = fit(Gamma, nearly_equal, init={"concentration": 1, "rate": 1})
+    assert not result.converged
+    assert result.ending.startswith("perhaps no maximum for these data: concentration")
 
 
 def test_normal_data_without_a_maximum() -> None:
     for problem in normal_data.no_maximum():
         result = fit(problem.family, problem.data, init=problem.start)
-        assert re.search(r"no maximum for these data: scale", result.ending)
+        assert re.match("the likelihood has no maximum .*: scale", result.ending)
 
 
 # --- Weights --------------------------------------------------------------------------

@@ -191,6 +191,7 @@ const explorers = {};
     await show("start");
     await Promise.all(charts.map(({ view }) => view.resize().runAsync())); // axes are known
     root.classList.add("explorer-ready");
+    if (root.matches(".explorer-plays")) show("play");
     // Charts follow the window, whose size may change before side bars have moved.
     let settled;
     new ResizeObserver(() => {

@@ -1,31 +1,40 @@
 """What pages of text say of all notebooks, read from them when the site is built.
 
-`{{ chapters }}` is a card for each chapter and appendix: its title, and what the
-metadata of its first cell say under `card`. `{{ teaching }}` says of each chapter with
-exercises what students will learn, what they need and how long it takes, and of each
-exercise the points, the minutes, and the misconceptions behind its wrong answers.
+`{{ chapters }}` is a card for each chapter and appendix: a picture, its title, and what
+the metadata of its first cell say under `card`. `{{ teaching }}` says of each chapter
+with exercises what students will learn, what they need and how long it takes, and of
+each exercise the points, the minutes, and the misconceptions behind its wrong answers.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import re
 import tomllib
+from base64 import b64decode
 from pathlib import Path
 
 import yaml
 from nbformat import NotebookNode
+from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
 from mle_book.notebooks import ROOT, NotebookError, chapters, listed, read
+from mle_book.publish import BUILD
+from mle_book.site import figures
 
 BOOK = ROOT / "book"
 ANSWERS = BOOK / "exercises/answers"
+CARD_SIZE = 640, 400  # pixels at most: a card is half as wide
 
 CARD = """\
 :::{{grid-item-card}} {title}
 :link: {path.stem}
 :link-type: doc
+:img-top: {picture}
+:class-img-top: {look}
 {card}
 :::
 """
@@ -85,10 +94,42 @@ def cards() -> str:
         )
         found.append(
             CARD.format(
-                title=f"{place} {title[1]}", path=path, card=first.metadata.card
+                title=f"{place} {title[1]}",
+                path=path,
+                card=first.metadata.card,
+                **picture(path),
             )
         )
     return "::::{grid} 1 1 2 2\n:gutter: 3\n\n" + "\n".join(found) + "\n::::\n"
+
+
+def picture(path: Path) -> dict[str, str]:
+    """Make the picture of a notebook's card: the figure above its last explorer.
+
+    Where there is none, its first figure. Returns the place of the file, as Sphinx
+    names it, and the class of the image.
+    """
+    drawn = [cell for cell in read(path).cells if pngs(cell)]
+    best = [cell for cell in drawn if "explorer" in cell.metadata][-1:] or drawn[:1]
+    png = b64decode(pngs(best[0])[0])
+    fingerprint = hashlib.sha256(png).hexdigest()[:16]
+    mapped = fingerprint in figures.colour_mapped(path)
+    file = BUILD / f"cards/{path.stem}.png"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with Image.open(io.BytesIO(png)) as image:
+        small = image.convert("RGB")
+        small.thumbnail(CARD_SIZE)
+        small.save(file)
+    return {
+        "picture": f"/{file.relative_to(ROOT).as_posix()}",
+        "look": "colour-map" if mapped else "figure",
+    }
+
+
+def pngs(cell: NotebookNode) -> list[str]:
+    """Return the figures that a cell shows."""
+    shown = [output.get("data", {}) for output in cell.get("outputs", [])]
+    return [data["image/png"] for data in shown if "image/png" in data]
 
 
 def teaching(path: Path) -> str:

@@ -21,11 +21,22 @@ from sphinx.errors import ExtensionError
 
 from mle_book import publish
 from mle_book.assignments import EXERCISES, load, student_copy
-from mle_book.notebooks import NotebookError
+from mle_book.notebooks import NotebookError, chapters
 from mle_book.publish import LATEST, ROOT
 from mle_book.standalone import export
 
 FOLDER = "notebooks"  # of the site
+START = """\
+```{{button-ref}} {chapter}
+:color: primary
+Read chapter 1
+```
+```{{button-link}} {run}
+:color: primary
+:outline:
+{how}
+```
+"""
 SHOWN = ("torch", "numpy", "pandas", "matplotlib", "seaborn")
 
 
@@ -37,8 +48,8 @@ def setup(app: Sphinx) -> None:
 
 
 def prepare(app: Sphinx, config: Config) -> None:
-    """Offer `{{ edition }}` and `{{ build }}` to pages; tell the theme the address."""
-    texts = {"edition": edition(), "build": build()}
+    """Offer texts to pages, such as `{{ edition }}`; tell the theme the address."""
+    texts = {"edition": edition(), "build": build(), "start": start()}
     config.myst_substitutions = {**(config.myst_substitutions or {}), **texts}
     found = publish.repository()
     options = config.html_theme_options
@@ -64,6 +75,17 @@ def edition() -> str:
     return (
         f"**To read offline**, take {files}. The archive holds these pages, the "
         "notebooks and the data: unpack it, and open `html/index.html`.\n\n" + cited
+    )
+
+
+def start() -> str:
+    """Return buttons to read the first chapter and to run it, in Markdown."""
+    first, found = chapters()[0], publish.repository()
+    colab = found and found.colab(f"{publish.edition_name()}/{first.name}")
+    return START.format(
+        chapter=first.stem,
+        run=colab or f"../{FOLDER}/{first.name}",
+        how="Run it now, in Colab" if colab else "Download it, to run",
     )
 
 

@@ -23,7 +23,11 @@ from mle_book import assignments
 
 EXERCISES = "book/exercises/"
 KEY = "mle-normal.exercise"  # of metadata: the question that a cell is of
-FOLDED = {"solution": "the solution", "check": "the checks"}
+FOLDED = {
+    "solution": "the solution",
+    "result": "what the solution gives",
+    "check": "the checks",
+}
 
 
 def setup(app: Sphinx) -> None:
@@ -62,10 +66,16 @@ def mend(
 
 
 def page(made: assignments.Exercise) -> NotebookNode:
-    """Return an exercise with its solutions and its checks folded."""
+    """Return an exercise with its solutions and its checks folded.
+
+    So is what a given cell shows of a solution, which stands between the two.
+    """
     shown = nbformat.from_dict(made.source)
-    shown.cells = []
+    shown.cells, before = [], ""
     for kind, question, cell in assignments.parts(made):
+        if kind == "given" and before in ("solution", "result"):
+            kind = "result"
+        before = kind
         last = shown.cells[-1] if shown.cells else cell
         if kind == "check" and last.metadata.get(KEY) == question:
             last.source += f"\n\n{cell.source}"  # all checks of a question are one cell
@@ -99,11 +109,14 @@ def page_without_solutions(made: assignments.Exercise) -> NotebookNode:
 
 def folded(cell: NotebookNode, kind: str) -> NotebookNode:
     """Fold a cell of a page, in place; return it."""
+    if cell.cell_type == "markdown" and kind == "result":
+        return cell
     if cell.cell_type == "markdown":
         summary = "<summary>Show why</summary>"
         cell.source = f"<details>\n{summary}\n\n{cell.source}\n\n</details>"
     else:
-        cell.metadata.setdefault("tags", []).append("hide-cell")
+        hidden = "hide-output" if kind == "result" else "hide-cell"
+        cell.metadata.setdefault("tags", []).append(hidden)
         prompts = {"code_prompt_show": f"Show {FOLDED[kind]}"}
         prompts["code_prompt_hide"] = f"Hide {FOLDED[kind]}"
         cell.metadata.setdefault("mystnb", {}).update(prompts)

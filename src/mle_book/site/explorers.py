@@ -1,7 +1,8 @@
 """Figures that answer: under the figure of a cell, the explorer that its metadata name.
 
 An explorer is `NAME.json` and `NAME.js` in `book/_assets/explorers`: `explorers.js`
-says how. All that it needs is in the page or on the site, so a disk will do, too.
+says how. All that it needs is in the page or on the site, so a disk will do, too. A
+page of text shows that of a chapter by the directive `explorer`, and there it plays.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
+from sphinx.util.docutils import SphinxDirective
 
+from mle_book import notebooks
 from mle_book.publish import ROOT
 
 FOLDER = ROOT / "book/_assets/explorers"
@@ -23,6 +26,7 @@ def setup(app: Sphinx) -> None:
     app.add_js_file("explorers/explorers.js")
     app.add_css_file("explorers/explorers.css")
     app.connect("doctree-read", add_explorers)
+    app.add_directive("explorer", Explorer)
 
 
 def add_explorers(app: Sphinx, doctree: nodes.document) -> None:
@@ -37,12 +41,31 @@ def add_explorers(app: Sphinx, doctree: nodes.document) -> None:
             app.env.note_dependency(str(FOLDER / f"{metadata['name']}.json"))
 
 
+class Explorer(SphinxDirective):
+    """An explorer of a chapter, on another page."""
+
+    required_arguments = 2
+
+    def run(self) -> list[nodes.Node]:
+        """Return the explorer."""
+        chapter, name = self.arguments
+        path = ROOT / f"book/{chapter}.ipynb"
+        self.env.note_dependency(str(path))
+        for cell in notebooks.read(path).cells:
+            metadata = cell.metadata.get("explorer", {})
+            if metadata.get("name") == name:
+                html = explorer(self.env.app, **metadata, plays=True)
+                return [nodes.raw("", html, format="html")]
+        raise self.error(f"{path} has no explorer {name!r}")
+
+
 def explorer(
     app: Sphinx,
     name: str,
     data: dict[str, str],
     values: dict[str, Any] | None = None,
     start: dict[str, Any] | None = None,
+    plays: bool = False,
 ) -> str:
     """Return the HTML of an explorer, hidden until its script has drawn it.
 
@@ -52,6 +75,7 @@ def explorer(
         data: What it works on, as expressions of the chapter, by name.
         values: What those expressions gave.
         start: Where its controls stand at first, by name, if not where declared.
+        plays: Whether it presses its button "play" itself.
     """
     path = FOLDER / f"{name}.json"
     if not path.is_file():
@@ -65,6 +89,7 @@ def explorer(
     context = {
         **declared,
         "start": start or {},
+        "plays": plays,
         "script": script.replace("<", r"\u003c"),
     }
     return app.builder.templates.render("explorer.html", context)

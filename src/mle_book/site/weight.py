@@ -22,8 +22,8 @@ USED_BY = {
     "copybutton.css": 'class="highlight',
     "sphinx-design.min.css": 'class="([^"]* )?sd-',
     "design-tabs.js": 'class="([^"]* )?sd-tab-set',
-    "explorers.js": 'class="explorer"',
-    "explorers.css": 'class="explorer"',
+    "explorers.js": '<section class="explorer',
+    "explorers.css": '<section class="explorer',
 }
 # Other forms of the theme's icons than the fonts that pages fall back to.
 UNUSED = "scripts/fontawesome.js*", "**/*.map", "vendor/fontawesome/webfonts/*.ttf"
