@@ -1,4 +1,4 @@
-"""What the explorer of one moved time shows is what torch and SciPy say of the times."""
+"""What the explorer of a moved time shows is what torch and SciPy say of it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def test_fits_are_torchs_and_the_rest_scipys(df: str) -> None:
             assert densities == pytest.approx(model.pdf(xs), rel=1e-3, abs=1e-9)
             pairs = tables[f"{name}_pairs"]
             assert column(pairs, "time") == data.tolist()
-            assert column(pairs, "quantile") == pytest.approx(model.ppf(shares), rel=1e-3)
+            wanted = pytest.approx(model.ppf(shares), rel=1e-3)
+            assert column(pairs, "quantile") == wanted
             (here,) = tables[f"{name}_here"]
             assert here == {"place": place, "loc": numbers[f"{name}_loc"]}
 
