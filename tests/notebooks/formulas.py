@@ -962,7 +962,7 @@ MERGED = Setting(
 
 
 def walk_values(generator: torch.Generator) -> Values:
-    names = (r"\eta", "H", "C", "b")
+    names = (r"\eta", "H", "G", "b")
     numbers = torch.rand(4, generator=generator, dtype=torch.float64) + 0.2
     return dict(zip(names, numbers, strict=True))
 
@@ -973,7 +973,7 @@ def settled_variance(v: Values) -> Tensor:
     for _ in range(2000):
         shrunk = variance - 2 * v[r"\eta"] * v["H"] * variance
         shrunk += v[r"\eta"] * v["H"] * v[r"\eta"] * v["H"] * variance
-        variance = shrunk + v[r"\eta"] * v[r"\eta"] * v["C"] / v["b"]
+        variance = shrunk + v[r"\eta"] * v[r"\eta"] * v["G"] / v["b"]
     return variance
 
 
