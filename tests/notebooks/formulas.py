@@ -642,6 +642,7 @@ SEVERAL = Setting(
         ),
         r"\bar{x}": lambda v: rows(v).mean(0),
         r"\bar{x}_": lambda v: rows(v).mean(0),
+        r"\delta": lambda v: torch.subtract(rows(v).mean(0), v[r"\mu"]),
         r"\hat{\mu}": lambda v: rows(v).mean(0),
         r"\mu_": lambda v: v[r"\mu"],
         r"\hat{\Sigma}": sample_covariance,
