@@ -111,6 +111,7 @@ def _slides(notebook: NotebookNode) -> Iterator[NotebookNode]:
             figure = cell.metadata.get("mystnb", {}).get("figure")
             if figure:  # alone, for there is no room for both
                 cell.metadata["tags"] = ["figure"]
+                cell.outputs = [o for o in cell.outputs if "data" in o]
             follows = before is not setup and before.cell_type == "code"
             place = "subslide" if follows else "-"
             yield _placed(cell, "skip" if cell is setup else place)
