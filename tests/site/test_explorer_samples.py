@@ -186,7 +186,7 @@ def test_what_it_says() -> None:
     answer = ask("samples", move, "hundred")[-1]
     numbers = answer["numbers"]
     assert answer["says"] == (
-        "101 samples of 10 points: the variance (by n) is "
+        "101 data sets of 10 samples: the variance (by n) is "
         f"{numbers['average']:.3f} on average (theory: 0.900) "
         f"and spreads by {numbers['spread']:.3f} (theory: 0.424)."
     )

@@ -207,7 +207,7 @@ explorers.samples = ({ loc, scale, seed }) => {
     const last = samples.at(-1);
     const reach = Math.sqrt(last.squares / n);
     const spreads = values.length >= ENOUGH ? spread(values) : null;
-    const count = `${values.length} sample${values.length > 1 ? "s" : ""} of ${n} points`;
+    const count = `${values.length} data set${values.length > 1 ? "s" : ""} of ${n} samples`;
     const middle = `${average(values).toFixed(3)} on average (theory: ${expected.toFixed(3)})`;
     const about = `spreads by ${spreads?.toFixed(3)} (theory: ${expectedSpread.toFixed(3)})`;
     return {
