@@ -41,7 +41,8 @@ def test_fits_other_data_as_the_module_does(
     found = json.loads(result.read_text("utf-8"))
     normal = multivariate_normal_mle(table)
     assert found["n"] == rows
-    assert (torch.tensor(found["loc"]) - normal.loc).abs().max() < 1e-7 * unit
+    loc = torch.tensor(found["loc"], dtype=torch.float64)
+    assert (loc - normal.loc).abs().max() < 1e-7 * unit
     covariance = torch.tensor(found["covariance"], dtype=torch.float64)
     assert (covariance - normal.covariance_matrix).abs().max() < 1e-7 * unit**2
     own = fit(StudentT, table[:, 0], init={"df": 5.0, "loc": origin, "scale": unit})

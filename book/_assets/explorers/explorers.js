@@ -49,6 +49,8 @@ const explorers = {};
     background: "transparent",
     view: { stroke: null },
     axis: { grid: false, labelFontSize: 13, titleFontSize: 14, titleFontWeight: "normal" },
+    // Above the axis and level, so that a low chart has room for its words.
+    axisY: { titleAngle: 0, titleAlign: "left", titleAnchor: "end", titleX: -36, titleY: -10 },
     style: looks,
   };
 
