@@ -270,9 +270,9 @@ MOST = 500
 BLOCK = 2**17
 # A loss beyond it counts as infinite, for line searches square slopes.
 HUGE = sys.float_info.max**0.4
-# In standard errors: where Newton's steps look at the slope alone, and what rounding
-# may leave.
-NEAR, FLOOR = 1e-2, 1e-4
+# In standard errors: where the loss must rise around a maximum, where Newton's steps
+# look at the slope alone, and what rounding may leave.
+AROUND, NEAR, FLOOR = 0.1, 1e-2, 1e-4
 # In how many rounds the place may be blurred before there is no maximum to find.
 BLURRED = 3
 # By which power of e a size changes, in a fit that ends nowhere, on its way to an edge.
@@ -390,6 +390,11 @@ class _Path:
         powers = (after / before).log().flatten()
         return float(powers[powers.abs().argmax()])
 
+    def lost(self, point: Tensor) -> Tensor:
+        """Mark the raw numbers of parameters that are on their way to an edge."""
+        away = [abs(self.change(name, point)) > EDGE for name in self.free]
+        return torch.tensor(away).repeat_interleave(torch.tensor(self.sizes))
+
     def trace(self) -> pd.DataFrame:
         labels, columns = ["loss"], [torch.tensor(self.losses, dtype=torch.float64)]
         for name, values in self.natural(torch.stack(self.points)).items():
@@ -434,7 +439,9 @@ class _Axes:
         sizes = torch.where(flat, 1.0, curvatures.abs()).maximum(least).sqrt()
         self.directions = vectors / units[:, None] / sizes
         self.curved = finite and bool((flat | (curvatures > 0)).all())
+        self.level = bool(flat.sum() > path.kinks.sum())
         self.straight = (hessian.diagonal() == 0) & (here.gradient != 0)
+        self.straight &= ~path.lost(here.point)
         # How far rounding of the raw numbers moves the place, in standard errors.
         rounding = vectors.mT @ (eps * here.point * units) * sizes
         self.blur = path.n**0.5 * float(rounding.norm())
@@ -447,22 +454,29 @@ class _Axes:
         return self.path.n**0.5 * float(self.slope(place).norm())
 
     def rises(self, place: _Place) -> bool:
-        """Whether the loss rises again one standard error further on.
+        """Whether the loss rises a little further on, to both sides.
 
         It does around a maximum of the likelihood, not where it levels off for ever.
+        Where a parameter is on its way to an edge, the look is a longer one.
         """
         slope = self.slope(place)
         if not slope.any():
             return True
-        step = -slope / slope.norm() / max(1.0, self.path.n) ** 0.5
-        beyond = self.path.look(place.point + self.directions @ step)
-        return bool(self.slope(beyond) @ step > 0.1 * step @ step)
+        reach = 1.0 if self.path.lost(place.point).any() else AROUND
+        reach = max(reach, 3 * self.distance(place)) / max(1.0, self.path.n) ** 0.5
+        step = reach * slope / slope.norm()
+        for side in (step, -step):
+            beyond = self.path.look(place.point + self.directions @ side)
+            if not self.slope(beyond) @ side > 0.1 * side @ side:
+                return False
+        return True
 
     def ending(self, place: _Place, tol: float) -> str:
         """Return how a fit ends that stops here, or nothing if it should go on."""
         if tol == 0 or not (self.curved and self.distance(place) <= tol):
             return ""
-        return CONVERGED if self.rises(place) else NO_MAXIMUM
+        lost = self.level and self.path.lost(place.point).any()
+        return CONVERGED if self.rises(place) and not lost else NO_MAXIMUM
 
 
 def _newton(
@@ -647,7 +661,7 @@ def _minimise(
             if axes.distance(here) <= tol:
                 axes = _Axes(path, here)
                 if ending := axes.ending(here, tol):
-                    return step, ending.format(next(iter(path.free)))
+                    return _finish(path, here, axes, step, ending)
         point.grad = here.gradient.clone()
         stepper.step()
         last, here = here, path(point)
@@ -701,7 +715,7 @@ def _check_data(data: Tensor, ndim: int | None = None) -> None:
             try_this = "torch.tensor(data.to_numpy(dtype=float))"
         found = f"{type(data).__name__}; try {try_this}"
         raise TypeError(f"data must be a torch.Tensor, not {found}")
-    dense = data.layout is torch.strided and not (data.is_nested or data.is_meta)
+    dense = _is_dense(data)
     if not dense or data.dtype not in (torch.float32, torch.float64):
         found = f"{data.dtype}: {data!r:.60}"
         if dense and not data.is_complex():
@@ -717,6 +731,10 @@ def _check_data(data: Tensor, ndim: int | None = None) -> None:
         raise ValueError(f"data must have shape {want}, not {found}")
     if not data.sum().isfinite() and (bad := int((~data.isfinite()).sum())):
         raise ValueError(f"data must be finite, but {bad} of {data.numel()} are not")
+
+
+def _is_dense(tensor: Tensor) -> bool:
+    return tensor.layout is torch.strided and not (tensor.is_nested or tensor.is_meta)
 
 
 def _check_varies(data: Tensor, scale: Tensor) -> None:
@@ -772,8 +790,8 @@ def _check_options(
             given = f"not an option of fit or of {optimizer.__name__}"
             raise ValueError(f"{name} is {given}, which takes lr, {', '.join(takes)}")
     number = isinstance(lr, int | float) and not isinstance(lr, bool)
-    if lr is not None and not (number and 0 < lr < torch.inf):  # type: ignore[operator]
-        raise ValueError(f"lr must be a number above 0, not {lr!r}")
+    if not (lr is None or (number and 0 < lr <= sys.float_info.max)):  # type: ignore[operator]
+        raise ValueError(f"lr must be a number above 0, not {lr!r:.60}")
     point = torch.ones(2, requires_grad=True)
 
     def closure() -> float:
@@ -787,9 +805,12 @@ def _check_options(
 def _check_weights(weights: object, data: Tensor) -> Tensor:
     if weights is None:
         return data.new_ones(()).expand(len(data))
-    if not isinstance(weights, Tensor) or weights.is_complex():
+    if not isinstance(weights, Tensor):
         found = f"{type(weights).__name__}; try torch.tensor(weights)"
-        raise TypeError(f"weights must be a torch.Tensor of real numbers, not {found}")
+        raise TypeError(f"weights must be a torch.Tensor, not {found}")
+    if weights.is_complex() or not _is_dense(weights):
+        found = f"{weights.dtype}: {weights!r:.60}"
+        raise TypeError(f"weights must be dense real numbers, not {found}")
     if weights.shape != data.shape[:1]:
         want, got = (len(data),), tuple(weights.shape)
         raise ValueError(f"weights must have shape {want}, one a sample, not {got}")

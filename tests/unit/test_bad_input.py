@@ -190,9 +190,13 @@ ValueError: lr must be a number above 0, not
     normal(lr=True)
     normal(optimizer=optim.SGD, lr=nan)
     normal(optimizer=optim.SGD, lr=inf)
-TypeError: weights must be a torch.Tensor of real numbers, not \w+; try
+    normal(lr=10**400)
+TypeError: weights must be a torch.Tensor, not \w+; try
     normal(weights=[1, 2, 3, 4])
+TypeError: weights must be dense real numbers, not torch\.
     normal(weights=x + 1j)
+    normal(weights=x.to_sparse())
+    normal(weights=x.to("meta"))
 ValueError: weights must have shape \(4,\), one a sample, not \(
     normal(weights=x[:3])
 ValueError: weights must be finite and 0 or more, but (1 are not|all are 0)

@@ -245,6 +245,20 @@ def test_without_a_maximum(name: str) -> None:
     assert len(result.trace) < 1500  # about two seconds
 
 
+@pytest.mark.parametrize("seed", [1009, 1018, 1190])
+def test_a_weak_maximum_is_told_from_none(seed: int) -> None:
+    """Of Student's t on normal data: fits with df held know which there is."""
+    torch.manual_seed(seed)
+    data = 5 * torch.randn(66, dtype=torch.float64) + 27
+    result = fit(StudentT, data, init={"df": 5, "loc": 27, "scale": 5})
+    held = [
+        fit(StudentT, data, init={"loc": 27, "scale": 5}, fixed={"df": df})
+        for df in (10, 30, 1e6)
+    ]
+    losses = [each.trace["loss"].iloc[-1] for each in held]
+    assert result.converged == (min(losses) < losses[-1])
+
+
 def test_a_maximum_too_far_away_is_only_perhaps_none() -> None:
     nearly_equal = float64([1.0, 1.0 + 1e-9, 1.0 - 1e-9])
     result = fit(Gamma, nearly_equal, init={"concentration": 1, "rate": 1})
