@@ -138,7 +138,7 @@ def bare(text: str) -> str:
 
 
 def test_whole(printed: PdfReader, texts: list[str], article: Tag) -> None:
-    assert 80 <= len(texts) <= 250
+    assert 200 <= len(texts) <= 450
     assert [n for n, text in enumerate(texts, 1) if len(text) < 60] == []
     figures = {
         image.indirect_reference.idnum
