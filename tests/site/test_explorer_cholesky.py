@@ -96,7 +96,7 @@ def test_numbers_and_drawings(angle: float | None) -> None:
 
 def test_torch_on_a_dense_factor() -> None:
     """It refuses all but the triangular one; unchecked it reads the lower half."""
-    angles = (0, 5, 30, -65, 90, 120, 180)
+    angles = (0, 30, 60, -65, 90, 120, 180)
     moves = [{"dense": True, "angle": angle} for angle in angles]
     for angle, answer in zip(angles, ask("cholesky", *moves)[1:], strict=True):
         factor, numbers = turned(lower(1, 1, 1), angle), answer["numbers"]
