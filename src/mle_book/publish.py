@@ -74,13 +74,11 @@ class Repository:
 
 def repository(root: Path = ROOT) -> Repository | None:
     """Return the repository of the book in the folder `root`; None if not on GitHub."""
-    if name := os.environ.get("GITHUB_REPOSITORY"):
-        address = f"{os.environ.get('GITHUB_SERVER_URL') or GITHUB}/{name}"
-    else:
-        address = git(root, "remote", "get-url", "origin") or ""
+    name = os.environ.get("GITHUB_REPOSITORY")
+    address = f"{GITHUB}/{name}" if name else git(root, "remote", "get-url", "origin")
     # https://github.com/owner/name.git, git@github.com:owner/name, and their like
     form = r"(.*[/@.])?github\.com(:\d+)?[:/]+([\w.-]+)/([\w.-]+?)(\.git)?/?"
-    found = re.fullmatch(form, address, re.IGNORECASE)
+    found = re.fullmatch(form, address or "", re.IGNORECASE)
     return Repository(found[3], found[4]) if found else None
 
 

@@ -43,7 +43,7 @@ def clone(root: Path, origin: str) -> None:
 @pytest.fixture(autouse=True)
 def nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on the machine of a reader, and not as where these tests may run."""
-    for name in ("REPOSITORY", "SERVER_URL", "REF_TYPE", "REF_NAME"):
+    for name in ("REPOSITORY", "REF_TYPE", "REF_NAME"):
         monkeypatch.delenv(f"GITHUB_{name}", raising=False)
     for name in ("SITE_URL", "EDITION"):
         monkeypatch.delenv(name, raising=False)
@@ -74,8 +74,6 @@ def test_addresses() -> None:
     assert FORK.address == "https://github.com/Some-One/-my_book.v2."
     assert FORK.pages == "https://some-one.github.io/-my_book.v2./"
     assert Repository("A", "a.GitHub.io").pages == "https://a.github.io/"
-    assert FORK.colab("v1/ö.ipynb").endswith("/blob/notebooks/v1/%C3%B6.ipynb")
-    assert FORK.binder("v1/ö.ipynb").endswith("/notebooks?labpath=v1%2F%C3%B6.ipynb")
 
 
 def test_environment_goes_before_remote(
@@ -87,8 +85,6 @@ def test_environment_goes_before_remote(
     assert publish.site() == "https://fork.github.io/book/"
     monkeypatch.setenv("SITE_URL", "https://a.b")
     assert publish.site() == "https://a.b/"
-    monkeypatch.setenv("GITHUB_SERVER_URL", "https://git.a.org")
-    assert publish.repository(tmp_path) is None
     monkeypatch.setenv("SITE_URL", "x")
     with pytest.raises(ValueError, match="SITE_URL must be like"):
         publish.site()

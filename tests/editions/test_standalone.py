@@ -105,7 +105,7 @@ def test_what_is_wrong_alone_is_seen(tmp_path: Path) -> None:
     made.cells[4].outputs = [v4.new_output("display_data", shown)]
     found = compare(made, tmp_path)
     assert found.count("ModuleNotFoundError") >= 2
-    assert "figure 0: stored {}" in found
+    assert "figure, 0: stored 0 parts, now 3" in found
     assert "4 failed" in found
 
 

@@ -99,7 +99,7 @@ def swapped(cell: NotebookNode, facts: Facts) -> None:
     cell.outputs.reverse()
 
 
-MOVED = r"figure 0, axes 0, "
+MOVED = r"figure, 0, axes, 0, "
 FAULTS = [
     Fault("another digit", PRINT, in_output("0.", "0.1"), "mismatch 'stdout'"),
     Fault(
@@ -128,7 +128,7 @@ FAULTS = [
         "data shifted by a tenth of a standard deviation",
         DRAW,
         in_source("plot(x, x)", "plot(x, x + 0.1 * x.std(correction=0))"),
-        MOVED + r"artists \d, points 0: \d+ numbers moved",
+        MOVED + r"artists, \d, points, 0: \d+ numbers moved",
     ),
     Fault("another seed", SEEDED, in_source("seed(0", "seed(1"), "mismatch 'stdout'"),
     Fault("n - 1 for n", PRINT, in_source("n=0", "n=1"), "mismatch 'stdout'"),
