@@ -25,7 +25,7 @@ from mle_book import assignments, publish
 from mle_book.publish import ROOT
 from mle_book.site import downloads
 
-from .conftest import EXERCISES, serving
+from .conftest import EXERCISES
 
 FORK, EDITION = "Some-One/-my_book.v2.", "v1.2.0"
 HOME = "https://example.org/a/book/"
@@ -107,20 +107,6 @@ def test_without_an_address_none_is_made_up(html: Path, soups: dict) -> None:
         assert list(buttons(page)) == (BUTTONS[:1] if is_notebook else [])
         assert not page.select(".btn-source-repository-button, link[rel=canonical]")
         assert "og:image" not in meta(page)
-
-
-def test_buttons_have_room_for_a_finger(browser: Browser, fork: Path) -> None:
-    page = browser.new_page(viewport={"width": 320, "height": 700})
-    with serving(fork) as address:
-        page.goto(f"{address}book/exercises/{EXERCISES[0].stem}.html")
-        right = 0
-        for button in page.locator(".bd-header-article :is(a, button):visible").all():
-            box = button.bounding_box()
-            assert box["height"] >= 24, "too small for a finger"
-            assert right <= box["x"], "over its neighbour"
-            right = box["x"] + box["width"]
-            assert right <= 320, "beside the page"
-    page.close()
 
 
 # --- What search engines, social networks and a lost reader get -----------------------
