@@ -37,6 +37,13 @@ def clone(root: Path, origin: str) -> None:
     git(root, "remote", "add", "origin", origin)
 
 
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of another book."""
+    monkeypatch.setattr(publish, "ROOT", tmp_path)
+    return tmp_path
+
+
 # --- Addresses ------------------------------------------------------------------------
 
 
@@ -63,11 +70,9 @@ def nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
         ("../github/book", None),
     ],
 )
-def test_what_git_calls_it(
-    tmp_path: Path, address: str, found: Repository | None
-) -> None:
-    clone(tmp_path, address)
-    assert publish.repository(tmp_path) == found
+def test_what_git_calls_it(empty: Path, address: str, found: Repository | None) -> None:
+    clone(empty, address)
+    assert publish.repository() == found
 
 
 def test_addresses() -> None:
@@ -77,11 +82,11 @@ def test_addresses() -> None:
 
 
 def test_environment_goes_before_remote(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    empty: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clone(tmp_path, "git@github.com:remote/book.git")
+    clone(empty, "git@github.com:remote/book.git")
     monkeypatch.setenv("GITHUB_REPOSITORY", "Fork/book")
-    assert publish.repository(tmp_path) == Repository("Fork", "book")
+    assert publish.repository() == Repository("Fork", "book")
     assert publish.site() == "https://fork.github.io/book/"
     monkeypatch.setenv("SITE_URL", "https://a.b")
     assert publish.site() == "https://a.b/"
@@ -90,19 +95,22 @@ def test_environment_goes_before_remote(
         publish.site()
 
 
-def test_folder_in_another_clone_is_not_it(tmp_path: Path) -> None:
+def test_folder_in_another_clone_is_not_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As when a downloaded archive is unpacked inside a repository."""
     clone(tmp_path, "https://github.com/other/thing")
     inner = tmp_path / "book"
     inner.mkdir()
-    assert publish.repository(inner) is None
-    assert publish.edition(inner) == Edition("latest")
+    monkeypatch.setattr(publish, "ROOT", inner)
+    assert publish.repository() is None
+    assert publish.edition() == Edition("latest")
 
 
-def test_no_git_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / ".git").mkdir()
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert publish.repository(tmp_path) is None
+def test_no_git_is_no_error(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (empty / ".git").mkdir()
+    monkeypatch.setenv("PATH", str(empty))
+    assert publish.repository() is None
 
 
 # --- Editions -------------------------------------------------------------------------
@@ -138,33 +146,31 @@ def test_an_edition_is_a_folder_name(
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def root(empty: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A clone of one commit that says which version it is."""
     for name in ("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"):
         monkeypatch.setenv(name, "2027-01-20T23:30:00+0900")
-    root = tmp_path / "root"
-    root.mkdir()
-    (root / "CITATION.cff").write_text(CITATION)
-    clone(root, "https://github.com/a/b")
-    git(root, "add", "--all")
-    git(root, "commit", "-qm", "x")
-    git(root, "tag", "v1.1.0")
-    return root
+    (empty / "CITATION.cff").write_text(CITATION)
+    clone(empty, "https://github.com/a/b")
+    git(empty, "add", "--all")
+    git(empty, "commit", "-qm", "x")
+    git(empty, "tag", "v1.1.0")
+    return empty
 
 
 def test_label_and_citation(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    latest = publish.edition(root)
+    latest = publish.edition()
     assert (latest.name, latest.date) == ("latest", "2027-01-20")
     assert latest.label == f"Latest, between editions, {latest.commit}, 2027-01-20"
     assert len(latest.commit) >= 7
     (root / "CITATION.cff").write_text(CITATION + "\n")
-    assert publish.edition(root).commit == f"{latest.commit}-dirty"
+    assert publish.edition().commit == f"{latest.commit}-dirty"
     monkeypatch.setenv("EDITION", "v1.2.0")
-    this = publish.edition(root)
+    this = publish.edition()
     assert this.label == "Edition v1.2.0, 2027-01-15"
     entry = "A Person and B Person (2027). *A Book*, edition v1.2.0, 2027-01-15."
-    assert publish.cite(this, None, root) == entry
-    assert publish.cite(this, "https://a.b/", root) == f"{entry} <https://a.b/>"
+    assert publish.cite(this, None) == entry
+    assert publish.cite(this, "https://a.b/") == f"{entry} <https://a.b/>"
 
 
 def test_files_speak_of_one_version() -> None:

@@ -187,7 +187,7 @@ def test_it_is_said_how_to_get_and_cite_it_and_how_it_was_built(released: dict) 
     for name in downloads.SHOWN:
         version = re.search(rf"\b{name}\s+([\d.]+)", shown)[1]
         assert f"{name}=={version}\n" in locked
-    if commit := publish.git(ROOT, "rev-parse", "HEAD"):
+    if commit := publish.git("rev-parse", "HEAD"):
         assert commit[:12] in shown
 
 
