@@ -433,6 +433,11 @@ class Setting:
             yield values | {k: part.view(values[k].shape) for k, part in parts}
 
 
+def real(generator: torch.Generator, *shape: int) -> Tensor:
+    """Draw standard normal numbers in float64."""
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
 def slope(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
     """Return the derivative of `function`, by autograd."""
     at = at.detach().clone().requires_grad_()
@@ -450,16 +455,13 @@ def one_values(generator: torch.Generator) -> Values:
     def positive() -> Tensor:
         return 0.5 + torch.rand((), generator=generator, dtype=torch.float64)
 
-    def real(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
     return {
         "n": number(N),
         "i": torch.randint(1, N + 1, (), generator=generator),
-        r"\mu": real(),
+        r"\mu": real(generator),
         r"\sigma": positive(),
-        "z": real(),
-        "z_": real(N),
+        "z": real(generator),
+        "z_": real(generator, N),
         "h": positive(),  # a bandwidth
     }
 
@@ -633,7 +635,7 @@ UNIT = Setting(
 
 
 def raw_values(generator: torch.Generator) -> Values:
-    return {r"\theta": torch.randn((), generator=generator, dtype=torch.float64)}
+    return {r"\theta": real(generator)}
 
 
 SOFTPLUS = Setting(raw_values, {r"\sigma": lambda v: SoftplusTransform()(v[r"\theta"])})
@@ -644,20 +646,17 @@ EXP = Setting(raw_values, {r"\sigma": lambda v: ExpTransform()(v[r"\theta"])})
 
 
 def several_values(generator: torch.Generator) -> Values:
-    def real(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
     return {
         "n": number(N),
         "d": number(D),
         "i": torch.randint(1, N + 1, (), generator=generator),
         "j": torch.randint(1, D + 1, (), generator=generator),
         "k": torch.randint(1, D + 1, (), generator=generator),
-        r"\mu": real(D),
-        "L": real(D, D).tril(-1) + (0.5 + real(D).abs()).diag(),
-        "z": real(D),
-        "z_": real(N, D),
-        "Q": torch.linalg.qr(real(D, D)).Q,
+        r"\mu": real(generator, D),
+        "L": real(generator, D, D).tril(-1) + (0.5 + real(generator, D).abs()).diag(),
+        "z": real(generator, D),
+        "z_": real(generator, N, D),
+        "Q": torch.linalg.qr(real(generator, D, D)).Q,
     }
 
 
@@ -750,7 +749,7 @@ EXAMPLE = Setting(
 def pair_values(generator: torch.Generator) -> Values:
     j, k = torch.randint(1, 3, (2,), generator=generator)
     rho = 1.8 * torch.rand((), generator=generator, dtype=torch.float64) - 0.9
-    x = torch.randn((N, 2), generator=generator, dtype=torch.float64)
+    x = real(generator, N, 2)
     return {"n": number(N), "j": j, "k": k, r"\rho": rho, "rows": x}
 
 
@@ -803,20 +802,17 @@ PAIR = Setting(
 
 
 def mixture_values(generator: torch.Generator) -> Values:
-    def real(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
     return {
         "n": number(N),
         "K": number(D),
         "i": torch.randint(1, N + 1, (), generator=generator),
         "k": torch.randint(1, D + 1, (), generator=generator),
-        "x": real(),
-        "x_": real(N),
-        "w_": real(D).softmax(0),
-        r"\mu_": real(D),
-        r"\sigma_": 0.5 + real(D).abs(),
-        "c": real(),
+        "x": real(generator),
+        "x_": real(generator, N),
+        "w_": real(generator, D).softmax(0),
+        r"\mu_": real(generator, D),
+        r"\sigma_": 0.5 + real(generator, D).abs(),
+        "c": real(generator),
     }
 
 
@@ -911,8 +907,8 @@ CLOSEST = Setting(
 
 def two_sets(generator: torch.Generator) -> Values:
     return {
-        "a": torch.randn((N, D), generator=generator, dtype=torch.float64),
-        "b": torch.randn((N + 2, D), generator=generator, dtype=torch.float64),
+        "a": real(generator, N, D),
+        "b": real(generator, N + 2, D),
     }
 
 
