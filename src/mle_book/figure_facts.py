@@ -219,7 +219,7 @@ def differences(stored: object, new: object, where: str = "figure") -> list[str]
         same = stored == new
     elif both[0].keys() != both[1].keys():
         return [f"{where}: stored {len(both[0])} parts, now {len(both[1])}"]
-    elif "span" in stored:
+    elif "span" in both[0]:
         return _moved(stored, new, where)
     else:
         parts = ((f"{where}, {key}", both[0][key], both[1][key]) for key in both[0])
@@ -231,5 +231,6 @@ def _moved(stored: Facts, new: Facts, where: str) -> list[str]:
     if stored["rows"] != new["rows"]:
         return [f"{where}: stored {stored['rows']} points, now {new['rows']}"]
     gaps = np.abs(np.subtract(stored["numbers"], new["numbers"]))
-    moved = int((gaps > TOLERANCE * stored["span"]).sum())
-    return [f"{where}: {moved} numbers moved"] if moved else []
+    moved = (gaps > TOLERANCE * stored["span"]).sum()
+    said = f"{where}: {moved} numbers moved, the furthest by {gaps.max():.2g}"
+    return [said] if moved else []
