@@ -78,6 +78,7 @@ check: .venv/test.stamp $(if $(NB),,book)
 	@$(if $(NB),$(BIN)/python -m pytest -q --nbval --nbval-current-env $(NB))
 
 # Two runs at a time: on two processors, threads of PyTorch would be in each other's way.
+# Files go in the order of their folders, or those of few but long tests would be last.
 check test: export OMP_NUM_THREADS = 1
 
 test: .venv/test.stamp book
@@ -90,7 +91,7 @@ test: .venv/test.stamp book
 	@$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 	@echo 'Running the chapters, testing the module, the pages, and the tests themselves'
-	@$(BIN)/python -m pytest -n 2 --max-worker-restart 0 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder
 	@echo 'Running the exercises and comparing them with their stored outputs'
 	@$(BIN)/python -m pytest --nbval --nbval-current-env -n 2 --dist loadfile book/exercises
 

@@ -209,40 +209,28 @@ def _numbers(array: ArrayLike, log: bool = False) -> dict[str, Any]:
 
 def differences(stored: object, new: object, where: str = "figure") -> list[str]:
     """Return what differs between two descriptions, a line each; empty if nothing."""
-    if (
-        isinstance(stored, dict)
-        and isinstance(new, dict)
-        and stored.keys() == new.keys()
-    ):
-        if "span" in stored:
-            return _number_differences(stored, new, where)
-        pairs = [(f"{where}, {key}", stored[key], new[key]) for key in stored]
-    elif isinstance(stored, list) and isinstance(new, list) and len(stored) == len(new):
-        pairs = [
-            (f"{where} {i}", a, b)
-            for i, (a, b) in enumerate(zip(stored, new, strict=True))
-        ]
-    elif isinstance(stored, list) and isinstance(new, list):
-        return [f"{where}: stored {len(stored)} of them, now {len(new)}"]
-    elif isinstance(stored, float) and isinstance(new, float):
+    both = [
+        dict(enumerate(side)) if isinstance(side, list) else side
+        for side in (stored, new)
+    ]
+    if isinstance(stored, float) and isinstance(new, float):
         same = math.isclose(stored, new, rel_tol=ROUNDING, abs_tol=ROUNDING)
-        return [] if same else [f"{where}: stored {stored}, now {new}"]
+    elif not all(isinstance(side, dict) for side in both):
+        same = stored == new
+    elif both[0].keys() != both[1].keys():
+        return [f"{where}: stored {len(both[0])} parts, now {len(both[1])}"]
+    elif "span" in both[0]:
+        return _moved(stored, new, where)
     else:
-        return [] if stored == new else [f"{where}: stored {stored!r}, now {new!r}"]
-    return [line for name, a, b in pairs for line in differences(a, b, name)]
+        parts = ((f"{where}, {key}", both[0][key], both[1][key]) for key in both[0])
+        return [line for name, a, b in parts for line in differences(a, b, name)]
+    return [] if same else [f"{where}: stored {stored!r}, now {new!r}"]
 
 
-def _number_differences(
-    stored: dict[str, Any], new: dict[str, Any], where: str
-) -> list[str]:
+def _moved(stored: Facts, new: Facts, where: str) -> list[str]:
     if stored["rows"] != new["rows"]:
         return [f"{where}: stored {stored['rows']} points, now {new['rows']}"]
     gaps = np.abs(np.subtract(stored["numbers"], new["numbers"]))
-    if gaps.max() <= TOLERANCE * stored["span"]:
-        return []
-    worst = int(gaps.argmax())
-    was, now = stored["numbers"][worst], new["numbers"][worst]
-    return [
-        f"{where}: {(gaps > TOLERANCE * stored['span']).sum()} numbers moved, the "
-        f"furthest from {was} to {now}"
-    ]
+    moved = (gaps > TOLERANCE * stored["span"]).sum()
+    said = f"{where}: {moved} numbers moved, the furthest by {gaps.max():.2g}"
+    return [said] if moved else []

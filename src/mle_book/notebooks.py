@@ -19,16 +19,15 @@ class NotebookError(Exception):
     """A notebook that cannot be used; the message says which, where and why."""
 
 
-def listed(numbered: bool = False, root: Path = ROOT) -> list[Path]:
+def listed(numbered: bool = False) -> list[Path]:
     """Return the notebooks in `_toc.yml`, in reading order.
 
     Args:
         numbered: Whether to return the chapters alone.
-        root: The folder of the repository.
     """
-    contents = yaml.safe_load((root / "_toc.yml").read_text("utf-8"))
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
     parts = (p for p in contents["parts"] if "numbered" in p or not numbered)
-    pages = (root / f"{page['file']}.ipynb" for p in parts for page in p["chapters"])
+    pages = (ROOT / f"{page['file']}.ipynb" for p in parts for page in p["chapters"])
     return [path for path in pages if path.is_file()]
 
 

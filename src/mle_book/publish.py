@@ -72,25 +72,23 @@ class Repository:
         return f"https://mybinder.org/v2/gh/{place}"
 
 
-def repository(root: Path = ROOT) -> Repository | None:
-    """Return the repository of the book in the folder `root`; None if not on GitHub."""
-    if name := os.environ.get("GITHUB_REPOSITORY"):
-        address = f"{os.environ.get('GITHUB_SERVER_URL') or GITHUB}/{name}"
-    else:
-        address = git(root, "remote", "get-url", "origin") or ""
+def repository() -> Repository | None:
+    """Return the repository of the book; None if it is not on GitHub."""
+    name = os.environ.get("GITHUB_REPOSITORY")
+    address = f"{GITHUB}/{name}" if name else git("remote", "get-url", "origin")
     # https://github.com/owner/name.git, git@github.com:owner/name, and their like
     form = r"(.*[/@.])?github\.com(:\d+)?[:/]+([\w.-]+)/([\w.-]+?)(\.git)?/?"
-    found = re.fullmatch(form, address, re.IGNORECASE)
+    found = re.fullmatch(form, address or "", re.IGNORECASE)
     return Repository(found[3], found[4]) if found else None
 
 
-def git(root: Path, *command: str) -> str | None:
-    """Return what git says about `root`, None if that is no clone."""
-    if not (root / ".git").exists():  # git would look in the folders above, too
+def git(*command: str) -> str | None:
+    """Return what git says about the book, None if that is no clone."""
+    if not (ROOT / ".git").exists():  # git would look in the folders above, too
         return None
     try:
         done = subprocess.run(
-            ["git", "-C", str(root), *command], capture_output=True, encoding="utf-8"
+            ["git", "-C", str(ROOT), *command], capture_output=True, encoding="utf-8"
         )
     except OSError:  # no git
         return None
@@ -160,27 +158,27 @@ class Edition:
         return f"mle-normal-{self.name}"
 
 
-def edition(root: Path = ROOT) -> Edition:
-    """Return the edition that is built from the folder `root`.
+def edition() -> Edition:
+    """Return the edition that is built.
 
     Its date is that of the release, as in `CITATION.cff`, or else of the commit: the
     same input gives the same pages on any day.
     """
     name = edition_name()
     if name != LATEST:
-        return Edition(name, str(citation_file(root)["date-released"]))
-    commit = git(root, "describe", "--always", "--exclude=*", "--dirty")
-    return Edition(name, git(root, "log", "-1", "--format=%cs"), commit)
+        return Edition(name, str(citation_file()["date-released"]))
+    commit = git("describe", "--always", "--exclude=*", "--dirty")
+    return Edition(name, git("log", "-1", "--format=%cs"), commit)
 
 
-def citation_file(root: Path = ROOT) -> dict[str, Any]:
+def citation_file() -> dict[str, Any]:
     """Return what `CITATION.cff` says."""
-    return yaml.safe_load((root / "CITATION.cff").read_text("utf-8"))
+    return yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
 
 
-def cite(this: Edition, address: str | None, root: Path = ROOT) -> str:
+def cite(this: Edition, address: str | None) -> str:
     """Return the entry for a list of references, in Markdown."""
-    book = citation_file(root)
+    book = citation_file()
     authors = " and ".join(author["name"] for author in book["authors"])
     year = f" ({this.date[:4]})" if this.date else ""
     label = this.label[0].lower() + this.label[1:]

@@ -37,13 +37,20 @@ def clone(root: Path, origin: str) -> None:
     git(root, "remote", "add", "origin", origin)
 
 
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of another book."""
+    monkeypatch.setattr(publish, "ROOT", tmp_path)
+    return tmp_path
+
+
 # --- Addresses ------------------------------------------------------------------------
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on the machine of a reader, and not as where these tests may run."""
-    for name in ("REPOSITORY", "SERVER_URL", "REF_TYPE", "REF_NAME"):
+    for name in ("REPOSITORY", "REF_TYPE", "REF_NAME"):
         monkeypatch.delenv(f"GITHUB_{name}", raising=False)
     for name in ("SITE_URL", "EDITION"):
         monkeypatch.delenv(name, raising=False)
@@ -63,50 +70,47 @@ def nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
         ("../github/book", None),
     ],
 )
-def test_what_git_calls_it(
-    tmp_path: Path, address: str, found: Repository | None
-) -> None:
-    clone(tmp_path, address)
-    assert publish.repository(tmp_path) == found
+def test_what_git_calls_it(empty: Path, address: str, found: Repository | None) -> None:
+    clone(empty, address)
+    assert publish.repository() == found
 
 
 def test_addresses() -> None:
     assert FORK.address == "https://github.com/Some-One/-my_book.v2."
     assert FORK.pages == "https://some-one.github.io/-my_book.v2./"
     assert Repository("A", "a.GitHub.io").pages == "https://a.github.io/"
-    assert FORK.colab("v1/ö.ipynb").endswith("/blob/notebooks/v1/%C3%B6.ipynb")
-    assert FORK.binder("v1/ö.ipynb").endswith("/notebooks?labpath=v1%2F%C3%B6.ipynb")
 
 
 def test_environment_goes_before_remote(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    empty: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clone(tmp_path, "git@github.com:remote/book.git")
+    clone(empty, "git@github.com:remote/book.git")
     monkeypatch.setenv("GITHUB_REPOSITORY", "Fork/book")
-    assert publish.repository(tmp_path) == Repository("Fork", "book")
+    assert publish.repository() == Repository("Fork", "book")
     assert publish.site() == "https://fork.github.io/book/"
     monkeypatch.setenv("SITE_URL", "https://a.b")
     assert publish.site() == "https://a.b/"
-    monkeypatch.setenv("GITHUB_SERVER_URL", "https://git.a.org")
-    assert publish.repository(tmp_path) is None
     monkeypatch.setenv("SITE_URL", "x")
     with pytest.raises(ValueError, match="SITE_URL must be like"):
         publish.site()
 
 
-def test_folder_in_another_clone_is_not_it(tmp_path: Path) -> None:
+def test_folder_in_another_clone_is_not_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As when a downloaded archive is unpacked inside a repository."""
     clone(tmp_path, "https://github.com/other/thing")
     inner = tmp_path / "book"
     inner.mkdir()
-    assert publish.repository(inner) is None
-    assert publish.edition(inner) == Edition("latest")
+    monkeypatch.setattr(publish, "ROOT", inner)
+    assert publish.repository() is None
+    assert publish.edition() == Edition("latest")
 
 
-def test_no_git_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / ".git").mkdir()
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert publish.repository(tmp_path) is None
+def test_no_git_is_no_error(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (empty / ".git").mkdir()
+    monkeypatch.setenv("PATH", str(empty))
+    assert publish.repository() is None
 
 
 # --- Editions -------------------------------------------------------------------------
@@ -142,33 +146,31 @@ def test_an_edition_is_a_folder_name(
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def root(empty: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A clone of one commit that says which version it is."""
     for name in ("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"):
         monkeypatch.setenv(name, "2027-01-20T23:30:00+0900")
-    root = tmp_path / "root"
-    root.mkdir()
-    (root / "CITATION.cff").write_text(CITATION)
-    clone(root, "https://github.com/a/b")
-    git(root, "add", "--all")
-    git(root, "commit", "-qm", "x")
-    git(root, "tag", "v1.1.0")
-    return root
+    (empty / "CITATION.cff").write_text(CITATION)
+    clone(empty, "https://github.com/a/b")
+    git(empty, "add", "--all")
+    git(empty, "commit", "-qm", "x")
+    git(empty, "tag", "v1.1.0")
+    return empty
 
 
 def test_label_and_citation(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    latest = publish.edition(root)
+    latest = publish.edition()
     assert (latest.name, latest.date) == ("latest", "2027-01-20")
     assert latest.label == f"Latest, between editions, {latest.commit}, 2027-01-20"
     assert len(latest.commit) >= 7
     (root / "CITATION.cff").write_text(CITATION + "\n")
-    assert publish.edition(root).commit == f"{latest.commit}-dirty"
+    assert publish.edition().commit == f"{latest.commit}-dirty"
     monkeypatch.setenv("EDITION", "v1.2.0")
-    this = publish.edition(root)
+    this = publish.edition()
     assert this.label == "Edition v1.2.0, 2027-01-15"
     entry = "A Person and B Person (2027). *A Book*, edition v1.2.0, 2027-01-15."
-    assert publish.cite(this, None, root) == entry
-    assert publish.cite(this, "https://a.b/", root) == f"{entry} <https://a.b/>"
+    assert publish.cite(this, None) == entry
+    assert publish.cite(this, "https://a.b/") == f"{entry} <https://a.b/>"
 
 
 def test_files_speak_of_one_version() -> None:

@@ -99,7 +99,7 @@ def swapped(cell: NotebookNode, facts: Facts) -> None:
     cell.outputs.reverse()
 
 
-MOVED = r"figure 0, axes 0, "
+MOVED = r"figure, 0, axes, 0, "
 FAULTS = [
     Fault("another digit", PRINT, in_output("0.", "0.1"), "mismatch 'stdout'"),
     Fault(
@@ -125,28 +125,10 @@ FAULTS = [
     ),
     Fault("swapped figures", f"{DRAW}\nplt.plot(x)\nplt.show()", swapped, MOVED),
     Fault(
-        "a missing curve",
-        DRAW,
-        in_source("plt.plot(x, x)\n", ""),
-        MOVED + "artists: stored .*, now",
-    ),
-    Fault(
         "data shifted by a tenth of a standard deviation",
         DRAW,
         in_source("plot(x, x)", "plot(x, x + 0.1 * x.std(correction=0))"),
-        MOVED + r"artists \d, points 0: \d+ numbers moved",
-    ),
-    Fault(
-        "another axis label",
-        DRAW,
-        in_source("speed", "mass"),
-        MOVED + "words 0: stored 'speed', now 'mass'",
-    ),
-    Fault(
-        "another limit",
-        DRAW,
-        in_source("plt.show", "plt.xlim(right=1.1)\nplt.show"),
-        MOVED + "x limits: . numbers moved",
+        MOVED + r"artists, \d, points, 0: \d+ numbers moved",
     ),
     Fault("another seed", SEEDED, in_source("seed(0", "seed(1"), "mismatch 'stdout'"),
     Fault("n - 1 for n", PRINT, in_source("n=0", "n=1"), "mismatch 'stdout'"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -19,15 +18,13 @@ if os.name == "nt" or not shutil.which("make"):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A book with a site and an environment, as far as make looks at them."""
+    """A book with an environment, as far as make looks at it."""
     for name in ("Makefile", "pyproject.toml", "requirements.lock"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/python").symlink_to(sys.executable)
     (tmp_path / ".venv/pyvenv.cfg").touch()
     (tmp_path / ".venv/book.stamp").write_text(f"{tmp_path.resolve()}\n")
-    (tmp_path / "_build/html").mkdir(parents=True)
-    (tmp_path / "_build/html/index.html").touch()
     return tmp_path
 
 
@@ -49,23 +46,6 @@ def test_a_moved_folder_says_so(folder: Path) -> None:
     assert code
     assert "moved or copied: delete its .venv" in said
     assert len(said.splitlines()) == 1
-
-
-def test_two_builds_at_once(folder: Path) -> None:
-    (folder / "_build/at-work").mkdir()
-    code, said = make(folder, "book")
-    assert code
-    assert said.startswith("Another make is building here")
-    assert (folder / "_build/html/index.html").exists()
-
-
-def test_a_port_that_is_taken(folder: Path) -> None:
-    with socket.create_server(("localhost", 0)) as taken:
-        port = taken.getsockname()[1]
-        code, said = make(folder, "serve", f"PORT={port}")
-    assert code
-    assert said.startswith(f"Port {port} is taken")
-    assert "Traceback" not in said
 
 
 def test_the_newest_python_that_all_packages_are_built_for(folder: Path) -> None:

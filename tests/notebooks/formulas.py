@@ -433,6 +433,11 @@ class Setting:
             yield values | {k: part.view(values[k].shape) for k, part in parts}
 
 
+def real(generator: torch.Generator, *shape: int) -> Tensor:
+    """Draw standard normal numbers in float64."""
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
 def slope(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
     """Return the derivative of `function`, by autograd."""
     at = at.detach().clone().requires_grad_()
@@ -450,16 +455,13 @@ def one_values(generator: torch.Generator) -> Values:
     def positive() -> Tensor:
         return 0.5 + torch.rand((), generator=generator, dtype=torch.float64)
 
-    def real(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
     return {
         "n": number(N),
         "i": torch.randint(1, N + 1, (), generator=generator),
-        r"\mu": real(),
+        r"\mu": real(generator),
         r"\sigma": positive(),
-        "z": real(),
-        "z_": real(N),
+        "z": real(generator),
+        "z_": real(generator, N),
         "h": positive(),  # a bandwidth
     }
 
@@ -501,6 +503,59 @@ def score_of_location(v: Values, family: Callable[..., Distribution]) -> Tensor:
     return slope(lambda loc: family(loc, v[r"\sigma"]).log_prob(one), v[r"\mu"])
 
 
+# The top is where location and scale are most likely. C and B are the covariances of
+# the estimates, of (\mu, \sigma) and of (\mu, \log(\sigma)); D is the Jacobian from
+# these to those.
+
+
+def top(v: Values) -> Tensor:
+    return torch.stack([sample(v).mean(), sample(v).std(correction=0)])
+
+
+def loss_at(v: Values, point: Tensor) -> Tensor:
+    return -log_likelihood(v, point[0], point[1])
+
+
+def curvature(v: Values, k: int) -> Tensor:
+    """Return the second derivative of the log-likelihood, by location or by scale."""
+    at = torch.stack([v[r"\mu"], v[r"\sigma"]])
+    return -hessian(lambda point: loss_at(v, point), at)[k, k]
+
+
+def natural(raw: Tensor) -> Tensor:
+    return torch.stack([raw[0], raw[1].exp()])
+
+
+def raw_top(v: Values) -> Tensor:
+    return torch.stack([top(v)[0], top(v)[1].log()])
+
+
+def covariance_of_estimates(v: Values) -> Tensor:
+    return hessian(lambda point: loss_at(v, point), top(v)).inverse()
+
+
+def standard_error(v: Values, k: int) -> Tensor:
+    return covariance_of_estimates(v)[k, k].sqrt()
+
+
+def twice_lost(v: Values, **held: float) -> Tensor:
+    """Return twice the nats below the top, with a parameter held and the other free."""
+    found = scipy.stats.norm.fit(sample(v).numpy(), **held)
+    return 2 * (loss_at(v, torch.tensor(found).double()) - loss_at(v, top(v)))
+
+
+def jackknife(v: Values) -> Tensor:
+    """Return the infinitesimal jackknife: what weights of samples do to the top."""
+
+    def weighted(weights: Tensor) -> Tensor:
+        loc = weights @ sample(v) / weights.sum()
+        square = weights @ (sample(v) - loc) ** 2 / weights.sum()
+        return torch.stack([loc, square.sqrt()])
+
+    pulls = jacobian(weighted, torch.ones(N, dtype=torch.float64))
+    return torch.einsum("ji,ki->jk", pulls, pulls)
+
+
 SCORE_OF_LOCATION = r"\frac{\partial}{\partial \mu} \log(p(x_i))"
 
 ONE = Setting(
@@ -524,6 +579,21 @@ ONE = Setting(
         r"\sigma(\mu)": best_scale,
         r"\sigma_{\bar{x}}": deviation_of_mean,
         "c": lambda v: v[r"\sigma"] / sample(v).std(correction=0),
+        r"\frac{\partial^2 \ell}{\partial \mu^2}": lambda v: curvature(v, 0),
+        r"\frac{\partial^2 \ell}{\partial \sigma^2}": lambda v: curvature(v, 1),
+        r"\mathcal{I}(\mu)": lambda v: -curvature(v, 0),
+        r"\operatorname{se}(\hat{\mu})": lambda v: standard_error(v, 0),
+        r"\operatorname{se}(\hat{\sigma})": lambda v: standard_error(v, 1),
+        "C": covariance_of_estimates,
+        "B": lambda v: hessian(lambda r: loss_at(v, natural(r)), raw_top(v)).inverse(),
+        "D": lambda v: jacobian(natural, raw_top(v)),
+        r"\Lambda(\mu)": lambda v: twice_lost(v, floc=float(v[r"\mu"])),
+        r"\Lambda(\sigma)": lambda v: twice_lost(v, fscale=float(v[r"\sigma"])),
+        "s_": lambda v: jacobian(
+            lambda at: Normal(at[0], at[1]).log_prob(sample(v)), top(v)
+        ),
+        r"\mathcal{I}": lambda v: covariance_of_estimates(v).inverse(),
+        "V": jackknife,
     },
 )
 
@@ -565,7 +635,7 @@ UNIT = Setting(
 
 
 def raw_values(generator: torch.Generator) -> Values:
-    return {r"\theta": torch.randn((), generator=generator, dtype=torch.float64)}
+    return {r"\theta": real(generator)}
 
 
 SOFTPLUS = Setting(raw_values, {r"\sigma": lambda v: SoftplusTransform()(v[r"\theta"])})
@@ -576,20 +646,17 @@ EXP = Setting(raw_values, {r"\sigma": lambda v: ExpTransform()(v[r"\theta"])})
 
 
 def several_values(generator: torch.Generator) -> Values:
-    def real(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
     return {
         "n": number(N),
         "d": number(D),
         "i": torch.randint(1, N + 1, (), generator=generator),
         "j": torch.randint(1, D + 1, (), generator=generator),
         "k": torch.randint(1, D + 1, (), generator=generator),
-        r"\mu": real(D),
-        "L": real(D, D).tril(-1) + (0.5 + real(D).abs()).diag(),
-        "z": real(D),
-        "z_": real(N, D),
-        "Q": torch.linalg.qr(real(D, D)).Q,
+        r"\mu": real(generator, D),
+        "L": real(generator, D, D).tril(-1) + (0.5 + real(generator, D).abs()).diag(),
+        "z": real(generator, D),
+        "z_": real(generator, N, D),
+        "Q": torch.linalg.qr(real(generator, D, D)).Q,
     }
 
 
@@ -676,73 +743,13 @@ EXAMPLE = Setting(
 )
 
 
-# One dimension again, around the top. C and B are the covariances of the estimates, of
-# (\mu, \sigma) and of (\mu, \log(\sigma)); D is the Jacobian from these to those.
-
-
-def top(v: Values) -> Tensor:
-    return torch.stack([sample(v).mean(), sample(v).std(correction=0)])
-
-
-def loss_at(v: Values, point: Tensor) -> Tensor:
-    return -log_likelihood(v, point[0], point[1])
-
-
-def curvature(v: Values, k: int) -> Tensor:
-    """Return the second derivative of the log-likelihood, by location or by scale."""
-    at = torch.stack([v[r"\mu"], v[r"\sigma"]])
-    return -hessian(lambda point: loss_at(v, point), at)[k, k]
-
-
-def natural(raw: Tensor) -> Tensor:
-    return torch.stack([raw[0], raw[1].exp()])
-
-
-def raw_top(v: Values) -> Tensor:
-    return torch.stack([top(v)[0], top(v)[1].log()])
-
-
-def covariance_of_estimates(v: Values) -> Tensor:
-    return hessian(lambda point: loss_at(v, point), top(v)).inverse()
-
-
-def standard_error(v: Values, k: int) -> Tensor:
-    return covariance_of_estimates(v)[k, k].sqrt()
-
-
-def twice_lost(v: Values, **held: float) -> Tensor:
-    """Return twice the nats below the top, with a parameter held and the other free."""
-    found = scipy.stats.norm.fit(sample(v).numpy(), **held)
-    return 2 * (loss_at(v, torch.tensor(found).double()) - loss_at(v, top(v)))
-
-
-AROUND_TOP = Setting(
-    one_values,
-    {
-        "x_": sample,
-        r"\bar{x}": lambda v: top(v)[0],
-        r"\hat{\sigma}": lambda v: top(v)[1],
-        r"\frac{\partial^2 \ell}{\partial \mu^2}": lambda v: curvature(v, 0),
-        r"\frac{\partial^2 \ell}{\partial \sigma^2}": lambda v: curvature(v, 1),
-        r"\mathcal{I}(\mu)": lambda v: -curvature(v, 0),
-        r"\operatorname{se}(\hat{\mu})": lambda v: standard_error(v, 0),
-        r"\operatorname{se}(\hat{\sigma})": lambda v: standard_error(v, 1),
-        "C": covariance_of_estimates,
-        "B": lambda v: hessian(lambda r: loss_at(v, natural(r)), raw_top(v)).inverse(),
-        "D": lambda v: jacobian(natural, raw_top(v)),
-        r"\Lambda(\mu)": lambda v: twice_lost(v, floc=float(v[r"\mu"])),
-        r"\Lambda(\sigma)": lambda v: twice_lost(v, fscale=float(v[r"\sigma"])),
-    },
-)
-
-
 # Two dimensions: the covariance of the sample, and what it says of the true one.
 
 
 def pair_values(generator: torch.Generator) -> Values:
     j, k = torch.randint(1, 3, (2,), generator=generator)
     rho = 1.8 * torch.rand((), generator=generator, dtype=torch.float64) - 0.9
-    x = torch.randn((N, 2), generator=generator, dtype=torch.float64)
+    x = real(generator, N, 2)
     return {"n": number(N), "j": j, "k": k, r"\rho": rho, "rows": x}
 
 
@@ -795,20 +802,17 @@ PAIR = Setting(
 
 
 def mixture_values(generator: torch.Generator) -> Values:
-    def real(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
     return {
         "n": number(N),
         "K": number(D),
         "i": torch.randint(1, N + 1, (), generator=generator),
         "k": torch.randint(1, D + 1, (), generator=generator),
-        "x": real(),
-        "x_": real(N),
-        "w_": real(D).softmax(0),
-        r"\mu_": real(D),
-        r"\sigma_": 0.5 + real(D).abs(),
-        "c": real(),
+        "x": real(generator),
+        "x_": real(generator, N),
+        "w_": real(generator, D).softmax(0),
+        r"\mu_": real(generator, D),
+        r"\sigma_": 0.5 + real(generator, D).abs(),
+        "c": real(generator),
     }
 
 
@@ -898,46 +902,13 @@ CLOSEST = Setting(
 )
 
 
-# A normal at its best location and scale, and what each sample does to them.
-
-ONCE = torch.ones(N, dtype=torch.float64)
-
-
-def best_normal(v: Values, weights: Tensor) -> Tensor:
-    """Return location and scale that are most likely when samples count `weights`."""
-    loc = weights @ sample(v) / weights.sum()
-    return torch.stack([loc, (weights @ (sample(v) - loc) ** 2 / weights.sum()).sqrt()])
-
-
-def per_sample(v: Values, at: Tensor) -> Tensor:
-    return Normal(at[0], at[1]).log_prob(sample(v))
-
-
-def sandwich(v: Values) -> Tensor:
-    """Return the infinitesimal jackknife: what weights do to the closed form."""
-    pulls = jacobian(partial(best_normal, v), ONCE)
-    return torch.einsum("ji,ki->jk", pulls, pulls)
-
-
-SANDWICH = Setting(
-    one_values,
-    {
-        "s_": lambda v: jacobian(partial(per_sample, v), best_normal(v, ONCE)),
-        r"\mathcal{I}": lambda v: (
-            -hessian(lambda at: per_sample(v, at).sum(), best_normal(v, ONCE))
-        ),
-        "V": sandwich,
-    },
-)
-
-
 # Two sets of rows, a and b, together; a walk of stochastic gradient descent.
 
 
 def two_sets(generator: torch.Generator) -> Values:
     return {
-        "a": torch.randn((N, D), generator=generator, dtype=torch.float64),
-        "b": torch.randn((N + 2, D), generator=generator, dtype=torch.float64),
+        "a": real(generator, N, D),
+        "b": real(generator, N + 2, D),
     }
 
 
@@ -987,12 +958,10 @@ SETTINGS = {
     "exp": EXP,
     "several dimensions": SEVERAL,
     "example of chapter 1": EXAMPLE,
-    "around the top": AROUND_TOP,
     "two dimensions": PAIR,
     "mixture": MIXTURE,
     "two sets of rows": MERGED,
     "walk": WALK,
     "Student's t": STUDENT,
     "closest normal": CLOSEST,
-    "sandwich": SANDWICH,
 }

@@ -271,18 +271,14 @@ def stable_outputs(notebook: NotebookNode) -> Iterator[str]:
                 yield f"cell {n}: prints {name}, {match[0]!r}; wanted none"
 
 
-MARK = r"^\s*#.*(?:NBVAL|VALIDATE)_(?:IGNORE|SKIP).*\n?"
-
-
 @rule(NOTEBOOK)
-def exemption_has_reason(notebook: NotebookNode) -> Iterator[str]:
-    """Short, stable outputs: an exempt cell says why, in a comment below the mark."""
+def all_is_shown_and_compared(notebook: NotebookNode) -> Iterator[str]:
+    """Plain code: no cell is hidden from readers, or exempt from the comparison."""
     for n, cell in cells(notebook, "code"):
-        for below in re.split(MARK, cell.source, flags=re.M)[1:]:
-            if not below.startswith("# "):
-                yield f"cell {n}: exempt without a reason; wanted a comment below"
-        if tags(cell) & {"nbval-ignore-output", "nbval-skip"}:
-            yield f"cell {n}: exempt by a tag; wanted # NBVAL_SKIP and a reason"
+        marks = {each for each in tags(cell) if re.match("hide|remove|nbval", each)}
+        marks |= {*re.findall(r"NBVAL_\w+", cell.source)}
+        if marks:
+            yield f"cell {n}: {sorted(marks)}; wanted it shown and compared"
 
 
 NO_ALT = "(an? |the )?(figure of|plot of|image)"  # a screen reader says so already
@@ -383,21 +379,6 @@ def other_seeds_are_tried(notebook: NotebookNode) -> Iterator[str]:
             yield f"cell {n}: a claim; wanted the words {count} of 30 other seeds"
         for count in said - counts:
             yield f"cell {n}: {count} of 30 other seeds; wanted a claim with it"
-
-
-@rule(CHAPTER)
-def little_is_hidden(notebook: NotebookNode) -> Iterator[str]:
-    """Plain code: at most 5% of code lines, and those only imports or styling."""
-    code = cells(notebook, "code")
-    hiding = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
-    hidden = [(n, cell) for n, cell in code if tags(cell) & hiding]
-    for n, cell in hidden:
-        for line in (ast.unparse(s) for m in nodes(cell)[:1] for s in m.body):
-            if not re.match(r"(import|from) |plt\.(rc|style\.)|sns\.set_", line):
-                yield f"cell {n}: hides {line[:40]!r}; wanted imports or styling only"
-    lines = code_lines(*(cell for _, cell in hidden))
-    if lines > 0.05 * code_lines(*(cell for _, cell in code)):
-        yield f"chapter: {lines} code lines hidden; wanted at most 5% of all"
 
 
 # --- The book -----------------------------------------------------------------

@@ -34,10 +34,9 @@ pytestmark = pytest.mark.filterwarnings("default")
 SEEDS = range(30)
 
 
-def claims(notebook: NotebookNode) -> list[tuple[int, dict[str, int]]]:
-    """Return the number of each cell that claims something, and its claims."""
-    cells = hygiene.cells(notebook, "markdown")
-    return [(n, c.metadata["seeds"]) for n, c in cells if "seeds" in c.metadata]
+def claims(cell: NotebookNode) -> dict[str, int]:
+    """Return the claims of a cell, each with its number of seeds."""
+    return cell.metadata.get("seeds", {})
 
 
 def reads_and_writes(code: CodeType) -> tuple[set[str], set[str]]:
@@ -54,33 +53,37 @@ def reads_and_writes(code: CodeType) -> tuple[set[str], set[str]]:
     return reads, writes
 
 
-def needed(notebook: NotebookNode, n: int, expressions: list[str]) -> list[str]:
-    """Return the setup cell, and the code above cell `n` that expressions rest on."""
-    cells = [hygiene.python(c) for k, c in hygiene.cells(notebook, "code") if k < n]
-    names = set()
-    for expression in expressions:
-        names |= reads_and_writes(compile(expression, "claim", "eval"))[0]
-    found = []
-    for source in reversed(cells[1:]):
-        reads, writes = reads_and_writes(compile(source, "cell", "exec"))
-        if names & writes:
-            found.append(source)
+def needed(notebook: NotebookNode) -> list[NotebookNode]:
+    """Return the cells that claim something, and the code that claims rest on."""
+    setup, *_ = (cell for _, cell in hygiene.cells(notebook, "code"))
+    found, names = [], set()
+    for cell in reversed(notebook.cells):
+        for claim in claims(cell):
+            names |= reads_and_writes(compile(claim, "claim", "eval"))[0]
+        reads, writes = set(), set()
+        if cell.cell_type == "code":
+            code = compile(hygiene.python(cell), "cell", "exec")
+            reads, writes = reads_and_writes(code)
+        if claims(cell) or cell is setup or names & writes:
+            found.append(cell)
             names = names - writes | reads
-    return [*cells[:1], *reversed(found)]
+    return found[::-1]
 
 
-def holding(notebook: NotebookNode, n: int) -> dict[str, int]:
-    """Return for how many seeds each claim of cell `n` is true."""
-    counts = dict.fromkeys(notebook.cells[n - 1].metadata["seeds"], 0)
-    code = needed(notebook, n, list(counts))
+def holding(notebook: NotebookNode) -> list[dict[str, int]]:
+    """Return for how many seeds each claim is true, cell by cell."""
+    cells = needed(notebook)
+    counts = [dict.fromkeys(claims(cell), 0) for cell in cells]
     for seed in SEEDS:
         names: dict[str, object] = {}
-        for source in code:
-            exec(re.sub(r"^SEED = .*", f"SEED = {seed}", source, flags=re.M), names)
-        for claim in counts:
-            counts[claim] += bool(eval(claim, names))
+        for cell, count in zip(cells, counts, strict=True):
+            if cell.cell_type == "code":
+                source = hygiene.python(cell)
+                exec(re.sub(r"^SEED = .*", f"SEED = {seed}", source, flags=re.M), names)
+            for claim in count:
+                count[claim] += bool(eval(claim, names))
         plt.close("all")
-    return counts
+    return [count for count in counts if count]
 
 
 @pytest.fixture
@@ -97,8 +100,8 @@ def like_a_kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("like_a_kernel")
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_other_seeds(path: Path) -> None:
-    for n, stated in claims(load(path)):
-        assert holding(load(path), n) == stated, f"cell {n}"
+    stated = [claims(cell) for cell in load(path).cells if claims(cell)]
+    assert not stated or holding(load(path)) == stated
 
 
 @pytest.mark.usefixtures("like_a_kernel")
@@ -116,4 +119,4 @@ def test_claims_are_counted() -> None:
     drawn = [torch.rand((), generator=torch.manual_seed(seed)) for seed in SEEDS]
     above = sum(bool(x > 0.5) for x in drawn)
     assert 0 < above < len(SEEDS)
-    assert holding(notebook, 6) == {"twice < 2": len(SEEDS), "x > 0.5": above}
+    assert holding(notebook) == [{"twice < 2": len(SEEDS), "x > 0.5": above}]

@@ -39,11 +39,19 @@ def write(path: Path, *sources: str) -> Path:
     return path
 
 
-def test_second_run_changes_no_byte(tmp_path: Path) -> None:
+PLOT = "import matplotlib.pyplot as plt\nplt.plot([0, 1])\nplt.show()"
+
+
+def test_second_run_changes_no_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever backend the environment names, figures are small, their facts beside."""
+    monkeypatch.setenv("MPLBACKEND", "Agg")
     path = write(
         tmp_path / "a.ipynb",
         "print(1, flush=True)\nprint(2)\n7",
         "raise ValueError('no')",
+        PLOT,
     )
     assert run.main([str(path)]) == 0
     first = path.read_bytes()
@@ -51,13 +59,18 @@ def test_second_run_changes_no_byte(tmp_path: Path) -> None:
     assert path.read_bytes() == first
     assert first.endswith(b"}\n")
 
-    one, two = nbformat.reads(first.decode(), as_version=4).cells
-    assert [cell.execution_count for cell in (one, two)] == [1, 2]
+    one, two, three = nbformat.reads(first.decode(), as_version=4).cells
+    assert [cell.execution_count for cell in (one, two, three)] == [1, 2, 3]
     assert [output.get("text") for output in one.outputs] == ["1\n2\n", None]
     assert two.outputs[0].traceback == ["ValueError: no"]
     assert two.metadata == {"tags": ["raises-exception"]}
     notebook = nbformat.reads(first.decode(), as_version=4)
     assert notebook.metadata.keys() == {"kernelspec", "language_info"}
+    (picture,) = figure_facts.pictures(three)
+    assert Image.open(io.BytesIO(b64decode(picture.data["image/png"]))).mode == "P"
+    assert picture.metadata == {}
+    (facts,) = figure_facts.stored(three, figure_facts.load(path))
+    assert facts["axes"][0]["artists"][0]["kind"] == "line"
 
 
 def test_expression_of_an_explorer_that_fails_is_told() -> None:
@@ -89,24 +102,6 @@ def test_what_is_no_notebook_is_named(
         path.write_text(content, encoding="utf-8")
     assert run.main([str(path)]) == 1
     assert f"{path}: no" in capsys.readouterr().err
-
-
-PLOT = "import matplotlib.pyplot as plt\nplt.plot([0, 1])\nplt.show()"
-
-
-def test_figures_are_small_and_their_facts_beside_the_notebook(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever backend the environment names."""
-    monkeypatch.setenv("MPLBACKEND", "Agg")
-    path = write(tmp_path / "a.ipynb", PLOT)
-    assert run.main([str(path)]) == 0
-    (cell,) = nbformat.read(path, as_version=4).cells
-    (picture,) = figure_facts.pictures(cell)
-    assert Image.open(io.BytesIO(b64decode(picture.data["image/png"]))).mode == "P"
-    assert picture.metadata == {}
-    (facts,) = figure_facts.stored(cell, figure_facts.load(path))
-    assert facts["axes"][0]["artists"][0]["kind"] == "line"
 
 
 def test_a_figure_is_not_lost(

@@ -12,6 +12,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from mle_book import notebooks, pdf
@@ -109,6 +110,13 @@ def pages(html: Path) -> list[str]:
     """The path of every page, but of the one at the root, which only leads on."""
     paths = sorted(path.relative_to(html) for path in html.rglob("*.html"))
     return [p.as_posix() for p in paths if p.parts[0] not in ("_static", "index.html")]
+
+
+@pytest.fixture(scope="session")
+def soups(html: Path, pages: list[str]) -> dict[str, BeautifulSoup]:
+    """The pages, to look at only, by their path."""
+    texts = {path: (html / path).read_text("utf-8") for path in pages}
+    return {path: BeautifulSoup(text, "html.parser") for path, text in texts.items()}
 
 
 @pytest.fixture

@@ -79,28 +79,21 @@ def settled(rule: str, node: dict) -> bool:
     return rule == "color-contrast" and cell and asked == ["elmPartiallyObscuring"]
 
 
-def test_formulas_are_read(open_page: Callable, site: str) -> None:
+def test_formulas_are_read(open_page: Callable) -> None:
     """A screen reader finds each formula, as maths, in the browser's own tree."""
-    page = open_page("book/index.html")
-    session = page.context.new_cdp_session(page)
-    for path in (CHAPTER, "book/notation.html"):
-        page.goto(site + path)
-        page.evaluate(
-            "document.querySelectorAll('details').forEach(d => d.open = true)"
-        )
-        colours = """[...document.querySelectorAll("math")].every(math =>
-            [math, ...math.querySelectorAll("*")].every(part =>
-                getComputedStyle(part).color
-                === getComputedStyle(math.parentElement).color))"""
-        assert page.evaluate(colours), path
-        nodes = session.send("Accessibility.getFullAXTree")["nodes"]
-        roles = [node["role"]["value"] for node in nodes if not node["ignored"]]
-        assert roles.count("MathMLMath") == page.locator("math").count(), path
+    page = open_page("book/notation.html")
+    colours = """[...document.querySelectorAll("math")].every(math =>
+        [math, ...math.querySelectorAll("*")].every(part =>
+            getComputedStyle(part).color
+            === getComputedStyle(math.parentElement).color))"""
+    assert page.evaluate(colours)
+    tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")
+    roles = [node["role"]["value"] for node in tree["nodes"] if not node["ignored"]]
+    assert roles.count("MathMLMath") == page.locator("math").count() > 20
 
 
-def test_tables_name_their_headers(html: Path, pages: list[str]) -> None:
-    for path in pages:
-        soup = BeautifulSoup((html / path).read_text(encoding="utf-8"), "html.parser")
+def test_tables_name_their_headers(soups: dict[str, BeautifulSoup]) -> None:
+    for path, soup in soups.items():
         for table in soup("table"):
             headers = table("th")
             assert headers, path
@@ -202,18 +195,6 @@ def test_the_theme_switches_and_stays(open_page: Callable) -> None:
     page.reload()
     assert page.evaluate(background) == seen["dark"]
     assert set(page.evaluate("Object.keys(localStorage)")) <= {"mode", "theme"}
-
-
-def test_copy_buttons_copy_code(open_page: Callable) -> None:
-    page = open_page(CHAPTER, permissions=["clipboard-read", "clipboard-write"])
-    button = page.locator(".copybtn").first
-    button.focus()
-    page.keyboard.press("Enter")
-    expect(button).to_have_class("copybtn o-tooltip--left success")
-    code = page.locator(".cell_input pre").first.inner_text().strip()
-    assert page.evaluate("navigator.clipboard.readText()") == code
-    cells = page.locator(".cell_input")
-    assert cells.locator(".copybtn").count() == cells.locator("pre").count()
 
 
 def test_copy_buttons_leave_out_prompts_and_results(open_page: Callable) -> None:

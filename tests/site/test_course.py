@@ -40,39 +40,34 @@ def test_each_question_has_its_answer(path: Path) -> None:
 
 
 @each_chapter
-def test_canvas_finds_essays_with_their_answers(path: Path, made: Path) -> None:
-    """As Canvas reads QTI 1.2: the manifest names a file, its items say their type."""
+def test_canvas_and_moodle_find_essays_with_their_answers(
+    path: Path, made: Path
+) -> None:
+    """As one reads QTI 1.2, from a manifest that names the file, and the other XML."""
     with zipfile.ZipFile(made / f"{path.stem}-canvas.zip") as packed:
         manifest = ElementTree.fromstring(packed.read("imsmanifest.xml"))
         (resource,) = manifest.iterfind(".//{*}resource[@type='imsqti_xmlv1p2']")
         quiz = ElementTree.fromstring(packed.read(resource.find("{*}file").get("href")))
-    items = quiz.findall(".//{*}item")
-    assert len(items) == len(course.bank(read(path)))
+    items, texts = quiz.findall(".//{*}item"), []
     for item in items:
         assert "essay_question" in [e.text for e in item.iterfind(".//{*}fieldentry")]
         (feedback,) = item.iterfind(".//{*}itemfeedback[@ident='general_fb']")
         for shown in (item.find("{*}presentation"), feedback):
-            text = shown.find(".//{*}mattext").text
-            assert "<p>" in text
-            assert "$" not in re.sub(r"<code>.*?</code>", "", text)
-
-
-@each_chapter
-def test_moodle_finds_essays_with_their_answers(path: Path, made: Path) -> None:
-    """As its importer reads XML: a category first, then texts in `text`."""
+            texts.append(shown.find(".//{*}mattext").text)
     category, *essays = ElementTree.parse(made / f"{path.stem}-moodle.xml").getroot()
     assert category.get("type") == "category"
     assert category.findtext("category/text").startswith("$course$/top/")
-    assert len(essays) == len(course.bank(read(path)))
+    assert len(items) == len(essays) == len(course.bank(read(path)))
+    assert len({essay.findtext("name/text") for essay in essays}) == len(essays)
     for essay in essays:
         assert essay.get("type") == "essay"
         assert essay.findtext("responseformat") == "editor"
         for tag in ("questiontext", "generalfeedback", "graderinfo"):
             assert essay.find(tag).get("format") == "html"
-            shown = re.sub(r"<code>.*?</code>", "", essay.findtext(f"{tag}/text"))
-            assert "<p>" in shown
-            assert "$" not in shown
-    assert len({essay.findtext("name/text") for essay in essays}) == len(essays)
+            texts.append(essay.findtext(f"{tag}/text"))
+    for text in texts:
+        assert "<p>" in text
+        assert "$" not in re.sub(r"<code>.*?</code>", "", text)
 
 
 @each_chapter

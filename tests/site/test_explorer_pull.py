@@ -21,28 +21,20 @@ def moved(place: float) -> np.ndarray:
     return np.sort(np.append(np.sort(TIMES)[1:], place))
 
 
-def answers(df: str) -> list[dict]:
-    return ask("pull", *({"place": place, "df": df} for place in PLACES))[1:]
-
-
-def test_times_are_newcombs() -> None:
-    assert len(TIMES) == 66
-    assert np.sort(TIMES)[:3].tolist() == [-44, -2, 16]
-
-
-@pytest.mark.parametrize("df", ["1", "3", "10", "100", "learned"])
+@pytest.mark.parametrize("df", ["1", "3", "100", "learned"])
 def test_fits_are_torchs_and_the_rest_scipys(df: str) -> None:
-    for place, answer in zip(PLACES, answers(df), strict=True):
+    answers = ask("pull", *({"place": place, "df": df} for place in PLACES))[1:]
+    for place, answer in zip(PLACES, answers, strict=True):
         data, numbers, tables = moved(place), answer["numbers"], answer["tables"]
         known = {} if df == "learned" else {"df": float(df)}
         start = {name: NEAR[name] for name in NEAR if name not in known}
         best = fit(StudentT, tensor(data), init=start, fixed=known).distribution
         t = stats.t(*(float(each) for each in (best.df, best.loc, best.scale)))
         normal = stats.norm(data.mean(), data.std(ddof=0))
-        for name, value in zip(("df", "t_loc", "t_scale"), t.args, strict=True):
-            assert numbers[name] == pytest.approx(value, rel=1e-4)
-        assert numbers["normal_loc"] == pytest.approx(normal.args[0])
-        assert numbers["normal_scale"] == pytest.approx(normal.args[1])
+        told = [numbers[name] for name in ("df", "t_loc", "t_scale")]
+        assert told == pytest.approx(t.args, rel=1e-4)
+        told = [numbers[name] for name in ("normal_loc", "normal_scale")]
+        assert told == pytest.approx(normal.args)
         shares = (np.arange(66) + 0.5) / 66
         for name, model in (("normal", normal), ("t", t)):
             height = model.logpdf(data).sum()
@@ -56,16 +48,9 @@ def test_fits_are_torchs_and_the_rest_scipys(df: str) -> None:
             assert column(pairs, "quantile") == wanted
             (here,) = tables[f"{name}_here"]
             assert here == {"place": place, "loc": numbers[f"{name}_loc"]}
-
-
-def test_paths_pass_where_the_time_is() -> None:
-    for df in ("3", "learned"):
-        for answer in ask("pull", {"place": -44, "df": df}, {"place": 60})[1:]:
-            for name in ("normal", "t"):
-                (here,) = answer["tables"][f"{name}_here"]
-                path = answer["tables"][f"{name}_path"]
-                (on_path,) = (row for row in path if row["place"] == here["place"])
-                assert on_path["loc"] == pytest.approx(here["loc"])
+            path = {row["place"]: row["loc"] for row in tables[f"{name}_path"]}
+            if place in path:
+                assert path[place] == pytest.approx(here["loc"])
 
 
 def test_histogram_holds_every_time() -> None:
@@ -74,11 +59,3 @@ def test_histogram_holds_every_time() -> None:
     found = {each["from"]: each["density"] for each in answer["tables"]["bins"]}
     wanted = {a: h for a, h in zip(edges.tolist(), heights, strict=False) if h}
     assert found == pytest.approx(wanted)
-
-
-def test_what_it_says() -> None:
-    (answer,) = ask("pull", {"df": "learned"})[1:]
-    assert answer["says"] == (
-        "With the lowest time at -44 the normal has location 26.21 and scale 10.66; "
-        "Student's t has 27.40 and 3.81, and is 34.49 nats more likely."
-    )

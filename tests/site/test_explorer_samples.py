@@ -24,6 +24,7 @@ CORRECTIONS = {
     "standard deviation (by n)": 0,
     "standard deviation (by n \N{MINUS SIGN} 1)": 1,
 }
+EVERY = [{"estimate": each} for each in CORRECTIONS]
 
 
 def points(answer: dict) -> np.ndarray:
@@ -49,15 +50,8 @@ def theory(estimate: str, n: int) -> Any:
     return stats.chi(n - 1, scale=1 / sqrt(n - correction))
 
 
-def every_estimate() -> list[dict[str, str]]:
-    return [{"estimate": each} for each in CORRECTIONS]
-
-
-# --- The numbers ----------------------------------------------------------------------
-
-
 def test_estimates_and_theory() -> None:
-    moves = [({"n": str(n)}, "once", *every_estimate()) for n in SIZES]
+    moves = [({"n": str(n)}, "once", *EVERY) for n in SIZES]
     answers = iter(ask("samples", *chain(*moves))[1:])
     for n in SIZES:
         before, drawn = points(next(answers)), next(answers)
@@ -77,30 +71,21 @@ def test_estimates_and_theory() -> None:
             assert expected["expected"] == pytest.approx(known.mean(), abs=1e-9)
             densities = known.pdf(column(tables["curve"], "x"))
             assert column(tables["curve"], "density") == pytest.approx(densities)
-
-
-def test_lines_of_theory_are_scipys() -> None:
-    for estimate, answer in zip(
-        CORRECTIONS, ask("samples", *every_estimate())[1:], strict=True
-    ):
-        spreads = answer["tables"]["spread_line"]
-        averages = answer["tables"]["average_line"]
-        assert {row["n"] for row in averages} >= set(SIZES)
-        for row, other in zip(averages, spreads, strict=True):
-            known = theory(estimate, row["n"])
-            assert row["expected"] == pytest.approx(known.mean(), abs=1e-9)
-            assert (row["high"] - row["low"]) / 2 == pytest.approx(known.std())
-            assert other == pytest.approx({"n": row["n"], "spread": known.std()})
+            for row in tables["average_line"] if n == 10 else []:  # whatever the size
+                line = theory(estimate, row["n"])
+                assert row["expected"] == pytest.approx(line.mean(), abs=1e-9)
+                assert (row["high"] - row["low"]) / 2 == pytest.approx(line.std())
+                spread = {"n": row["n"], "spread": pytest.approx(line.std())}
+                assert spread in tables["spread_line"]
 
 
 def test_averages_and_spreads() -> None:
-    answers = ask("samples", *["once", *every_estimate()] * 11, place=FOURTH)
+    answers = ask("samples", *["once", *EVERY] * 11, place=FOURTH)
     samples = [points(answers[0])]
     for start in range(1, len(answers), 6):
         samples.append(points(answers[start]))
-        for estimate, answer in zip(
-            CORRECTIONS, answers[start + 1 : start + 6], strict=True
-        ):
+        here = answers[start + 1 : start + 6]
+        for estimate, answer in zip(CORRECTIONS, here, strict=True):
             numbers, tables = answer["numbers"], answer["tables"]
             assert numbers["drawn"] == str(len(samples))
             values = [estimated(estimate, sample) for sample in samples]
@@ -115,14 +100,14 @@ def test_averages_and_spreads() -> None:
                 assert dot == pytest.approx({"n": 5, "spread": spread})
                 (dot,) = tables["averages"]
                 assert dot == pytest.approx({"n": 5, "average": average})
+                assert f"{average:.3f} on average" in answer["says"]
 
 
 def test_histogram() -> None:
-    moves = [{"n": "2"}, *["hundred"] * 5, *every_estimate()]
+    moves = [{"n": "2"}, *["hundred"] * 5, *EVERY]
     answers = ask("samples", *moves)[-len(CORRECTIONS) :]
     for estimate, answer in zip(CORRECTIONS, answers, strict=True):
         known, bins = theory(estimate, 2), answer["tables"]["bins"]
-        assert answer["numbers"]["drawn"] == "501"
         shares = [(each["to"] - each["from"]) * each["density"] for each in bins]
         assert sum(shares) == pytest.approx(1)
         for each, share in zip(bins, shares, strict=True):
@@ -131,30 +116,17 @@ def test_histogram() -> None:
             assert abs(share - chance) < ERRORS * error
 
 
-# --- The random numbers ---------------------------------------------------------------
-
-
 def test_draws_are_standard_normal() -> None:
-    """Their distribution, and no draw tells of the next."""
-    first, more = ask("samples", {"n": "1000"})
+    """Their distribution, no draw tells of the next, and a start over repeats them."""
+    first, more, again = ask("samples", {"n": "1000"}, "over")
     draws = np.concatenate([points(first), points(more)])
     assert stats.kstest(draws, "norm").pvalue > 1e-3
     assert abs(np.corrcoef(draws[:-1], draws[1:])[0, 1]) < ERRORS / sqrt(len(draws))
     assert len(set(draws)) == len(draws)
+    assert np.array_equal(points(again)[:10], points(first))
 
 
-def test_start_over_gives_the_same_draws() -> None:
-    draws = ["once", "hundred", "once"]
-    answers = list(map(points, ask("samples", *draws, "over", *draws)))
-    assert len({tuple(each) for each in answers}) == 4
-    for one, other in zip(answers[:4], answers[4:], strict=True):
-        assert np.array_equal(one, other)
-
-
-# --- The controls ---------------------------------------------------------------------
-
-
-def test_what_was_measured_stays() -> None:
+def test_what_was_measured_stays_until_over() -> None:
     sizes = chain(*(({"n": str(n)}, "hundred") for n in (50, 2, 1000)))
     *_, back, over = ask("samples", *sizes, {"n": "50"}, "over")
     assert column(back["tables"]["spreads"], "n") == [2, 50, 1000]
@@ -168,25 +140,3 @@ def test_play_goes_through_all_sizes() -> None:
     assert [bool(each.get("again")) for each in answers] == [False, *[True] * 44, False]
     for measured in ("spreads", "averages"):
         assert column(answers[-1]["tables"][measured], "n") == SIZES
-
-
-def test_play_can_be_stopped() -> None:
-    ticks = ["tick"] * 5
-    answers = ask("samples", "play", *ticks, "play", "play", {"n": "5"})
-    drawn = [
-        (answer["controls"]["n"], answer["numbers"]["drawn"]) for answer in answers
-    ]
-    parts = [("2", str(count)) for count in range(20, 101, 20)]
-    assert drawn == [("10", "1"), *parts, *[("5", n) for n in ("20", "20", "40", "40")]]
-    assert [bool(answer.get("again")) for answer in answers[6:]] == [1, 0, 1, 0]
-
-
-def test_what_it_says() -> None:
-    move = {"estimate": "variance (by n)"}
-    answer = ask("samples", move, "hundred")[-1]
-    numbers = answer["numbers"]
-    assert answer["says"] == (
-        "101 data sets of 10 samples: the variance (by n) is "
-        f"{numbers['average']:.3f} on average (theory: 0.900) "
-        f"and spreads by {numbers['spread']:.3f} (theory: 0.424)."
-    )

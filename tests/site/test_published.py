@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -26,7 +25,7 @@ from mle_book import assignments, publish
 from mle_book.publish import ROOT
 from mle_book.site import downloads
 
-from .conftest import EXERCISES, serving
+from .conftest import EXERCISES
 
 FORK, EDITION = "Some-One/-my_book.v2.", "v1.2.0"
 HOME = "https://example.org/a/book/"
@@ -52,16 +51,15 @@ def fork(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "_build/html"
 
 
-def soups(html: Path) -> Iterator[tuple[str, BeautifulSoup]]:
-    """Yield the pages of the book, by their path without a suffix."""
-    for path in sorted(html.glob("book/**/*.html")):
-        name = path.relative_to(html).with_suffix("").as_posix()
-        yield name, BeautifulSoup(path.read_text("utf-8"), "html.parser")
-
-
 @pytest.fixture(scope="module")
-def pages(fork: Path) -> dict[str, BeautifulSoup]:
-    return dict(soups(fork))
+def released(fork: Path) -> dict[str, BeautifulSoup]:
+    """The pages of the book, by their path without a suffix."""
+    return {
+        path.relative_to(fork).with_suffix("").as_posix(): BeautifulSoup(
+            path.read_text("utf-8"), "html.parser"
+        )
+        for path in sorted(fork.glob("book/**/*.html"))
+    }
 
 
 # --- Buttons --------------------------------------------------------------------------
@@ -73,10 +71,10 @@ def buttons(page: BeautifulSoup) -> dict[str, str]:
     return {link["aria-label"]: link["href"] for link in links}
 
 
-def test_each_button_opens_the_notebook(fork: Path, pages: dict) -> None:
+def test_each_button_opens_the_notebook(fork: Path, released: dict) -> None:
     """As a download, and where `.ci/publish` puts the same file."""
     opened = set()
-    for name, page in pages.items():
+    for name, page in released.items():
         leads = buttons(page)
         is_notebook = (ROOT / f"{name}.ipynb").is_file()
         assert list(leads) == (BUTTONS if is_notebook else [])
@@ -99,30 +97,16 @@ def test_each_button_opens_the_notebook(fork: Path, pages: dict) -> None:
     assert opened == {path.name for path in (fork / downloads.FOLDER).iterdir()}
 
 
-def test_without_an_address_none_is_made_up(html: Path) -> None:
+def test_without_an_address_none_is_made_up(html: Path, soups: dict) -> None:
     """And what needs a repository is left out."""
     if publish.repository() or publish.site():
         pytest.skip("not run: the address is known here")
     assert not (html / "sitemap.xml").exists()
-    for name, page in soups(html):
-        is_notebook = (ROOT / f"{name}.ipynb").is_file()
+    for path, page in soups.items():
+        is_notebook = (ROOT / path).with_suffix(".ipynb").is_file()
         assert list(buttons(page)) == (BUTTONS[:1] if is_notebook else [])
         assert not page.select(".btn-source-repository-button, link[rel=canonical]")
         assert "og:image" not in meta(page)
-
-
-def test_buttons_have_room_for_a_finger(browser: Browser, fork: Path) -> None:
-    page = browser.new_page(viewport={"width": 320, "height": 700})
-    with serving(fork) as address:
-        page.goto(f"{address}book/exercises/{EXERCISES[0].stem}.html")
-        right = 0
-        for button in page.locator(".bd-header-article :is(a, button):visible").all():
-            box = button.bounding_box()
-            assert box["height"] >= 24, "too small for a finger"
-            assert right <= box["x"], "over its neighbour"
-            right = box["x"] + box["width"]
-            assert right <= 320, "beside the page"
-    page.close()
 
 
 # --- What search engines, social networks and a lost reader get -----------------------
@@ -135,10 +119,10 @@ def meta(page: BeautifulSoup) -> dict[str, str]:
     return dict(zip(names, (tag["content"] for tag in tags), strict=True))
 
 
-def test_heads_are_of_the_page_and_whole(fork: Path, pages: dict) -> None:
+def test_heads_are_of_the_page_and_whole(fork: Path, released: dict) -> None:
     titles, descriptions = set(), set()
     book = publish.citation_file()["title"]
-    for name, page in pages.items():
+    for name, page in released.items():
         said, title = meta(page), page.title.string
         assert title == book if name == "book/index" else title.endswith(f" - {book}")
         assert 50 <= len(said["description"]) <= 160, name
@@ -154,16 +138,16 @@ def test_heads_are_of_the_page_and_whole(fork: Path, pages: dict) -> None:
         (label,) = page.select(".edition")
         assert f"Edition {EDITION}" in label.text
         assert label("a")[-1]["href"] == f"{HOME}editions/"
-    assert len(titles) == len(descriptions) == len(pages)
+    assert len(titles) == len(descriptions) == len(released)
     icons = page.select("link[rel=icon], link[rel=apple-touch-icon]")
     assert len(icons) == 3
     assert all((fork / name).parent.joinpath(icon["href"]).is_file() for icon in icons)
 
 
-def test_sitemap_holds_the_pages(fork: Path, pages: dict) -> None:
+def test_sitemap_holds_the_pages(fork: Path, released: dict) -> None:
     tree = ElementTree.parse(fork / "sitemap.xml")
     found = [each.text for each in tree.iter() if each.tag.endswith("loc")]
-    assert sorted(found) == sorted(f"{SITE}{name}.html" for name in pages)
+    assert sorted(found) == sorted(f"{SITE}{name}.html" for name in released)
     assert f"Sitemap: {SITE}sitemap.xml" in (fork / "robots.txt").read_text("utf-8")
 
 
@@ -190,20 +174,20 @@ def test_missing_page_is_whole_at_any_depth(fork: Path, browser: Browser) -> Non
     page.close()
 
 
-def test_it_is_said_how_to_get_and_cite_it_and_how_it_was_built(pages: dict) -> None:
-    first = pages["book/index"]
+def test_it_is_said_how_to_get_and_cite_it_and_how_it_was_built(released: dict) -> None:
+    first = released["book/index"]
     files = (
         f"https://github.com/{FORK}/releases/download/{EDITION}/mle-normal-{EDITION}"
     )
     links = {link.get("href") for link in first("a")}
     assert {f"{files}.pdf", f"{files}.zip"} <= links
     assert f"edition {EDITION}" in first.find(id="download-and-cite").text
-    shown = pages["book/build"].article.get_text(" ")
+    shown = released["book/build"].article.get_text(" ")
     locked = (ROOT / "requirements.lock").read_text("utf-8")
     for name in downloads.SHOWN:
         version = re.search(rf"\b{name}\s+([\d.]+)", shown)[1]
         assert f"{name}=={version}\n" in locked
-    if commit := publish.git(ROOT, "rev-parse", "HEAD"):
+    if commit := publish.git("rev-parse", "HEAD"):
         assert commit[:12] in shown
 
 

@@ -7,31 +7,17 @@ from pathlib import Path
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from mle_book.site import (
-    contents,
-    downloads,
-    exercises,
-    explorers,
-    figures,
-    head,
-    maths,
-    search,
-    tables,
-    weight,
-)
-
 PARTS = (
-    *(contents, downloads, exercises, explorers, figures),
-    *(head, maths, search, tables, weight),
+    *("contents", "downloads", "exercises", "explorers", "figures"),
+    *("head", "maths", "search", "tables", "weight"),
 )
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
+def setup(app: Sphinx) -> None:
     """Let each part connect to the build."""
     app.connect("config-inited", offer_templates)
     for part in PARTS:
-        part.setup(app)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+        app.setup_extension(f"mle_book.site.{part}")
 
 
 def offer_templates(app: Sphinx, config: Config) -> None:

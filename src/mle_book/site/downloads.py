@@ -92,11 +92,11 @@ def start() -> str:
 def build() -> str:
     """Return the commit that is built and the tested versions, in Markdown."""
     lines = []
-    if commit := publish.git(ROOT, "rev-parse", "HEAD"):
+    if commit := publish.git("rev-parse", "HEAD"):
         found = publish.repository()
         name = f"`{commit[:12]}`"
         link = f"[{name}]({found.address}/commit/{commit})" if found else name
-        day = publish.git(ROOT, "log", "-1", "--format=%cs")
+        day = publish.git("log", "-1", "--format=%cs")
         lines += [f"**Commit.** {link}, of {day}.", ""]
     pinned = (ROOT / "requirements.lock").read_text("utf-8")
     versions = dict(re.findall(r"^(\S+)==(\S+)$", pinned, re.M))

@@ -62,7 +62,6 @@ def setup(app: Sphinx) -> None:
     app.connect("config-inited", know_address)
     app.connect("html-collect-pages", missing_page)
     app.connect("html-page-context", describe)
-    app.connect("html-page-context", label)
     app.connect("build-finished", write)
 
 
@@ -84,7 +83,7 @@ def describe(
     context: dict[str, Any],
     doctree: nodes.document | None,
 ) -> None:
-    """Give the templates what they say about a page."""
+    """Give the templates what they say of a page, its foot the edition."""
     book = app.config.html_title
     heading = html.unescape(re.sub("<[^>]*>", "", context.get("title") or "Search"))
     first = page == app.config.root_doc
@@ -99,6 +98,12 @@ def describe(
         context["pageurl"] = None
     tags = context.get("metatags") or ""  # docutils writes a second viewport
     context["metatags"] = re.sub('<meta name="viewport"[^>]*>', "", tags)
+    start = "" if first else context["pathto"](app.config.root_doc)
+    parts = [f'<a href="{start}#download-and-cite">{publish.edition().label}</a>']
+    if address := publish.home():
+        parts.append(f'<a href="{address}editions/">All editions</a>')
+    foot = context.get("theme_extra_footer") or ""
+    context["theme_extra_footer"] = f'{foot}<p class="edition">{" · ".join(parts)}</p>'
 
 
 def description(doctree: nodes.document) -> str:
@@ -112,24 +117,6 @@ def description(doctree: nodes.document) -> str:
             short = textwrap.shorten(text, LONGEST, placeholder="…")
             return sentence[0] if sentence else short
     return text
-
-
-def label(
-    app: Sphinx,
-    page: str,
-    template: str,
-    context: dict[str, Any],
-    doctree: nodes.document | None,
-) -> None:
-    """Add the edition to the foot of a page, with the ways to cite it and to others."""
-    root = app.config.root_doc
-    start = "" if page == root else context["pathto"](root)
-    this = publish.edition().label
-    parts = [f'<a href="{start}#download-and-cite">{this}</a>']
-    if address := publish.home():
-        parts.append(f'<a href="{address}editions/">All editions</a>')
-    foot = context.get("theme_extra_footer") or ""
-    context["theme_extra_footer"] = f'{foot}<p class="edition">{" · ".join(parts)}</p>'
 
 
 def write(app: Sphinx, exception: Exception | None) -> None:
