@@ -31,6 +31,9 @@ Options = Mapping[str, Any]
 
 # --- maths ---------------------------------------------------------------------------
 
+# How many samples are worked on at a time.
+ROWS = 2**16
+
 
 def normal_mle(data: Tensor) -> Normal:
     """Return the normal under which `data` is most likely; its scale divides by n.
@@ -117,7 +120,7 @@ def negative_log_likelihood(distribution: Distribution, data: Tensor) -> Tensor:
     _check_data(data)
     _check_samples(distribution, data)
     with _blaming("data must have a likelihood under the distribution"):
-        sums = [distribution.log_prob(block).sum() for block in data.split(2**16)]
+        sums = [distribution.log_prob(block).sum() for block in data.split(ROWS)]
         total = -torch.stack(sums).sum()
         if total.isnan():
             raise ValueError("it is nan")
@@ -126,10 +129,10 @@ def negative_log_likelihood(distribution: Distribution, data: Tensor) -> Tensor:
 
 def _moments(data: Tensor) -> tuple[Tensor, Tensor]:
     """Return mean and divide-by-n covariance of `data`, block by block for memory."""
-    first, d = data[0], data.shape[-1]
-    offset = sum((block - first).sum(dim=0) for block in data.split(2**16)) / len(data)
+    first, d = data[0], len(data[0])
+    offset = sum((block - first).sum(dim=0) for block in data.split(ROWS)) / len(data)
     covariance = data.new_zeros(d, d)
-    for block in data.split(2**16):
+    for block in data.split(ROWS):
         centred = block - first - offset
         covariance += centred.mT @ centred
     return first + offset, covariance / len(data)

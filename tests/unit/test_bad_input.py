@@ -107,7 +107,7 @@ ValueError: data must have shape \(n, d\).* data\[:, None\]
     multivariate_normal_mle(x)
 ValueError: data must have shape \(n, d\).* not
     multivariate_normal_mle(y[None])
-ValueError: data must have shape \(n, \.\.\.\).* not
+ValueError: data must have shape \(n, \.\.\.\), each above 0, not
     negative_log_likelihood(standard, x[:0])
 ValueError: data must vary: all 7 samples are equal, .* no maximum
     normal_mle(float64([0.1] * 7))
@@ -158,13 +158,14 @@ ValueError: init and fixed must make a \w+: .*(scale|both|loc|matrix|dim)
     fit(Bernoulli, ones, init={"probs": 0.5, "logits": 0.0})
     fit(MultivariateNormal, y, init={"loc": [0, 0], "covariance_matrix": [[1, 2]] * 2})
     bivariate(loc=0.0)
-ValueError: (init|fixed)\['\w+'\] must be finite real numbers, not .*: \S
+ValueError: init\['loc'\] must be finite real numbers, not .*: some are complex or not
     start(loc=nan)
+ValueError: (init|fixed)\['\w+'\] must be finite real numbers, not .*: \S
     hold(scale=np.complex128(1 + 2j))
     start(loc=10**400)
     start(loc=x[0].to("meta"))
     bivariate(scale_tril=[[1], [0, 1]])
-ValueError: init must make the data possible.* nearer to the data
+ValueError: init must make .*, with a loss and slope that floats hold; start nearer
     start(loc=1e300)
 ValueError: tol must be a number, 0 or more and below 1, not
     normal(tol=1)
@@ -182,9 +183,10 @@ ValueError: optimizer \w+ refuses .*: \S
 ValueError: momentums? is not an option of fit or of \w+, which takes lr, \w+
     normal(momentum=0.9)
     normal(optimizer=optim.SGD, momentums=0.9)
-ValueError: (max_iter|tolerance_grad) is not an option of fit; give (max_steps|tol)
+ValueError: (max_iter|tolerance_\w+) is not an option of fit; give (max_steps|tol)
     normal(max_iter=9)
     normal(tolerance_grad=1e-9)
+    normal(tolerance_change=1e-9)
 ValueError: lr must be a number above 0, not
     normal(lr=0.0)
     normal(lr=True)
@@ -199,10 +201,11 @@ TypeError: weights must be dense real numbers, not torch\.
     normal(weights=x.to("meta"))
 ValueError: weights must have shape \(4,\), one a sample, not \(
     normal(weights=x[:3])
-ValueError: weights must be finite and 0 or more, but (1 are not|all are 0)
+ValueError: weights must be finite and 0 or more, but 1 are not
     normal(weights=float64([1, -1, 1, 1]))
     normal(weights=float64([1, nan, 1, 1]))
     normal(weights=float64([1, inf, 1, 1]))
+ValueError: weights must be finite and 0 or more, but all are 0
     normal(weights=0 * x)
 ValueError: transforms must map names in \['loc'.*\], not be
     normal(transforms={"sigma": ExpTransform()})
@@ -216,11 +219,13 @@ ValueError: init\['\w+'\] must lie in the range of \w+\(\), not [^:]+: \S
     bivariate(transforms={"scale_tril": ExpTransform()})
 TypeError: ax must be a matplotlib Axes, not
     plot_contours(plane, Figure())
-ValueError: distribution must be a bivariate normal, not .*: \S
-    plot_contours(MultivariateNormal(torch.zeros(3), torch.eye(3)), axes())
+ValueError: distribution must be a bivariate normal, .* it must have finite parameters
     plot_contours(MultivariateNormal(torch.zeros(4, 2), torch.eye(2)), axes())
     plot_contours(unchecked(torch.tensor([nan, 0.0])), axes())
+ValueError: distribution must be a bivariate normal, .* it must have real parameters
     plot_contours(unchecked(torch.zeros(2) + 1j), axes())
+ValueError: distribution must be a bivariate normal, not .*: \S
+    plot_contours(MultivariateNormal(torch.zeros(3), torch.eye(3)), axes())
 """
 
 NAMESPACE = {**vars(distributions), **vars(mle_helpers), **globals()}
