@@ -18,12 +18,13 @@ STEP = '[data-number="step"]'
 
 def test_it_opens_with_a_figure_that_moves(open_page: Callable[..., Page]) -> None:
     page = open_page("book/index.html", PHONE, reduced_motion="no-preference")
+    page.locator(".explorer").scroll_into_view_if_needed()
     page.locator(".explorer-ready").wait_for()
     page.wait_for_function(
         "(step) => Number(document.querySelector(step).innerText) > 3", arg=STEP
     )
-    above = page.locator(".explorer").evaluate("e => e.getBoundingClientRect().top")
-    assert above < 2 * PHONE["height"]
+    top = "e => e.getBoundingClientRect().top + scrollY"
+    assert page.locator(".explorer").evaluate(top) < 2 * PHONE["height"]
     page.get_by_role("button", name="Play or pause").click()
     stopped = page.locator(STEP).inner_text()
     page.wait_for_timeout(500)

@@ -228,18 +228,21 @@ const explorers = {};
     return minus(digits === "e" ? number.toExponential(4) : number.toFixed(4));
   }
 
-  const near = new IntersectionObserver(
-    (entries) => {
-      for (const { isIntersecting, target } of entries) {
-        if (!isIntersecting) continue;
-        near.unobserve(target);
-        start(target).catch((error) => {
-          target.classList.add("explorer-failed");
-          console.warn(error);
-        });
-      }
-    },
-    { rootMargin: NEAR },
-  );
-  document.querySelectorAll(".explorer").forEach((each) => near.observe(each));
+  function begin(entries, observer) {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      observer.unobserve(target);
+      start(target).catch((error) => {
+        target.classList.add("explorer-failed");
+        console.warn(error);
+      });
+    }
+  }
+
+  // One that plays is near the top: it waits until it is seen.
+  const near = new IntersectionObserver(begin, { rootMargin: NEAR });
+  const seen = new IntersectionObserver(begin);
+  for (const each of document.querySelectorAll(".explorer")) {
+    (each.matches(".explorer-plays") ? seen : near).observe(each);
+  }
 }

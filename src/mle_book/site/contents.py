@@ -27,7 +27,7 @@ from mle_book.site import figures
 
 BOOK = ROOT / "book"
 ANSWERS = BOOK / "exercises/answers"
-CARD_SIZE = 640, 400  # pixels at most: a card is half as wide
+CARD_SIZE = 520, 325  # pixels at most: a card is half as wide
 
 CARD = """\
 :::{{grid-item-card}} {title}
