@@ -90,10 +90,8 @@ test: .venv/test.stamp book
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
-	@echo 'Running the chapters, testing the module, the pages, and the tests themselves'
+	@echo 'Running the notebooks, testing the module, the pages, and the tests themselves'
 	@$(BIN)/python -m pytest -n 2 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder
-	@echo 'Running the exercises and comparing them with their stored outputs'
-	@$(BIN)/python -m pytest --nbval --nbval-current-env -n 2 --dist loadfile book/exercises
 
 lighthouse: .venv/test.stamp book
 	@echo 'Measuring the pages as on a phone (a minute or two)'

@@ -1,8 +1,9 @@
 """A self-contained notebook is its chapter, and gives the same outputs anywhere.
 
-Here the chapters are run, each once: that shows that their outputs are what their code
-gives, and that they need nothing else. nbval compares text, `conftest.py` figures; by
-another interpreter, as each night that of Colab, only text.
+Here every notebook of the book is run, once, an exercise with its solutions: that shows
+that the outputs are what the code gives, and that it needs nothing else. nbval compares
+text, `conftest.py` figures; by another interpreter, as each night that of Colab, only
+text.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode, v4
 
-from mle_book import notebooks, run, standalone
+from mle_book import assignments, notebooks, run, standalone
 from mle_book.notebooks import NotebookError
 
 from . import alone
@@ -27,8 +28,7 @@ from . import alone
 # The kernel's own sockets and subprocess warn, and pytest is told to raise on that.
 pytestmark = pytest.mark.filterwarnings("default")
 
-# The exercises: see tests/exercises.
-NOTEBOOKS = [path for path in notebooks.listed() if path.parent.name == "book"]
+PAGES = [path for path in notebooks.listed() if path.parent.name == "book"]
 SITE = "https://a.b/c/"
 
 
@@ -38,14 +38,13 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def compare(notebook: NotebookNode, folder: Path, name: str = "a.ipynb") -> str:
-    """Run a notebook by nbval, alone in a folder; return what is wrong, if anything."""
+def compare(folder: Path) -> str:
+    """Run the notebooks in a folder by nbval; return what is wrong, if anything."""
     (folder / "pytest.ini").write_text("[pytest]", encoding="utf-8")
-    nbformat.write(notebook, folder / name)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     command += [] if alone.PYTHON else ["-p", "conftest"]
     done = subprocess.run(
-        [*command, "--nbval", f"--nbval-kernel-name={alone.KERNEL}", name],
+        [*command, "--nbval", f"--nbval-kernel-name={alone.KERNEL}"],
         env={**os.environ, "PYTHONPATH": str(notebooks.ROOT)},
         cwd=folder,
         capture_output=True,
@@ -55,19 +54,23 @@ def compare(notebook: NotebookNode, folder: Path, name: str = "a.ipynb") -> str:
     return done.stdout if done.returncode else ""
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_runs_alone_and_gives_the_outputs_of_the_chapter(
-    path: Path, tmp_path: Path
-) -> None:
-    made = standalone.self_contained(notebooks.read(path), path.parent, SITE)
-    shutil.copytree(path.parent / "figures", tmp_path / "figures")
-    if found := compare(made, tmp_path, path.name):
+def test_notebooks_run_alone_and_give_their_outputs(tmp_path: Path) -> None:
+    for path in notebooks.listed():
+        folder = tmp_path / path.stem
+        shutil.copytree(path.parent / "figures", folder / "figures")
+        if path.parent == assignments.EXERCISES:
+            made = assignments.solutions(assignments.load(path), SITE)
+            nbformat.write(made, folder / path.name)
+        else:
+            standalone.export(path, folder, SITE)
+    if found := compare(tmp_path):
         pytest.fail(found, pytrace=False)
-    left = {each.name for each in tmp_path.iterdir()}
-    assert left <= {path.name, "figures", "data", "scripts", "pytest.ini"}
+    for folder in tmp_path.glob("*/"):
+        left = {each.name for each in folder.iterdir()}
+        assert left <= {f"{folder.name}.ipynb", "figures", "data", "scripts"}
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_is_the_chapter_and_one_cell(path: Path, tmp_path: Path) -> None:
     chapter = notebooks.read(path)
     copied = notebooks.read(standalone.export(path, tmp_path, SITE))
@@ -103,7 +106,8 @@ def test_what_is_wrong_alone_is_seen(tmp_path: Path) -> None:
     made.cells[3].outputs = [v4.new_output("stream", text="2\n")]
     shown = {"image/png": "aGVsbG8=", "text/plain": "<Figure size 640x480 with 1 Axes>"}
     made.cells[4].outputs = [v4.new_output("display_data", shown)]
-    found = compare(made, tmp_path)
+    nbformat.write(made, tmp_path / "a.ipynb")
+    found = compare(tmp_path)
     assert found.count("ModuleNotFoundError") >= 2
     assert "figure, 0: stored 0 parts, now 3" in found
     assert "4 failed" in found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,9 @@ def run(path: Path, term: str) -> Found:
     own, user, found = paper(path, term), {}, Found()
     judge = Judge(user, own.code("first", "given"), own.code("answer"))
     solved = solution(exercise(path, term))
+    with trial(judge):
+        for source in own.code("given"):
+            assert execute(judge, source) == "", f"{source}\nwith no answer"
     found.untouched = {name: said(judge, own, name) for name in own.questions}
     region: list[tuple[str, str]] = []  # kinds and code from an answer to its checks
     for cell in own.notebook.cells:
@@ -102,17 +106,24 @@ def said(judge: Judge, own: Paper, name: str) -> Said:
     return [judge.check(code_of(case.body)) for case in own.questions[name].test_cases]
 
 
-def attempt(judge: Judge, own: Paper, name: str, code: list[str]) -> Said:
-    """Return what comes of an answer, and leave everything as it was before."""
+@contextmanager
+def trial(judge: Judge) -> Iterator[None]:
+    """Leave everything as it was before the block."""
     before, state = dict(judge.user), torch.get_rng_state()
-    found = list(filter(None, [execute(judge, source) for source in code]))
-    for case in own.questions[name].test_cases:  # the first that fails is enough
-        if not any(found):
-            found.append(judge.check(code_of(case.body)))
+    yield
     judge.user.clear()
     judge.user.update(before)
     torch.set_rng_state(state)
     plt.close("all")
+
+
+def attempt(judge: Judge, own: Paper, name: str, code: list[str]) -> Said:
+    """Return what comes of an answer."""
+    with trial(judge):
+        found = list(filter(None, [execute(judge, source) for source in code]))
+        for case in own.questions[name].test_cases:  # the first that fails is enough
+            if not any(found):
+                found.append(judge.check(code_of(case.body)))
     return found
 
 
