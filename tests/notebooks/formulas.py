@@ -10,9 +10,10 @@ commute, `\top` is a variable and `n (a - b)` a call. Hence the small grammar be
 vector is a column, and what stands side by side is multiplied, by `@` unless one of the
 two is a scalar.
 
-To add a symbol, write it under its setting: `x` alone, `x_` with an index, `f(` with
-arguments; the longest one wins. A setting is what a page has agreed on (one dimension;
-scale 1; ...); a formula holds if it holds in a setting that knows all its symbols.
+To add a symbol, write it under its setting: `x` alone or with an index, `f(` with
+arguments, `x_` if with an index it is something else; the longest one wins. A setting
+is what a page has agreed on (one dimension; scale 1; ...); a formula holds if it holds
+in a setting that knows all its symbols.
 """
 
 from __future__ import annotations
@@ -45,7 +46,6 @@ from torch.distributions import (
     kl_divergence,
 )
 from torch.distributions.transforms import ExpTransform, SoftplusTransform
-from torch.nn.functional import softplus
 
 from . import hygiene
 
@@ -173,12 +173,9 @@ equation: sum ("=" sum)+
     | "\\int" product "\\dx"                                -> integral
 ?factor: base
     | base "^" _TRANSPOSE                                    -> transpose
-    | base "^" "{" "-" _TRANSPOSE "}"                        -> inverse_transpose
     | base "^" argument                                     -> power
 ?base: simple
     | "(" sum ")" | "[" sum "]"
-    | "\\lvert" sum "\\rvert"                               -> bars
-    | "\\lVert" sum "\\rVert"                               -> norm
     | "\\sqrt" argument                                     -> root
     | "\\frac" argument argument                            -> divide
     | FUNCTION_OF sum ")"                                   -> apply
@@ -194,8 +191,8 @@ equation: sum ("=" sum)+
     | _plain                                                -> plain
 NUMBER: /\d+(\.\d+)?/
 _TRANSPOSE: "T" | "\\top"
-FUNCTION.1: /(\\exp|\\log|\\det|\\operatorname{(tr|softplus)})(?= |$)/
-FUNCTION_OF.2: /(\\exp|\\log|\\det|\\operatorname{(tr|softplus)}) \(/
+FUNCTION.1: /(\\exp|\\log|\\det|\\operatorname{tr})(?= |$)/
+FUNCTION_OF.2: /(\\exp|\\log|\\det|\\operatorname{tr}) \(/
 _CDOT: "\\cdot"
 %declare PLAIN INDEXED CALLED MEAN
 %ignore " "
@@ -209,12 +206,8 @@ HINT = (
 
 
 def tokenise(latex: str) -> list[str]:
-    """Split LaTeX; drop spacing, `\\left`, and braces around a single token.
-
-    Every other bar closes what the one before it opened.
-    """
+    """Split LaTeX; drop spacing, `\\left`, and braces around a single token."""
     latex = re.sub(r"\\(left|right|quad)(?![a-zA-Z])|\\[,;:! ]", " ", latex)
-    latex = re.sub(r"\|(.*?)\|", r"\\lvert \1 \\rvert ", latex)
     latex = re.sub(r"(\\int\b.*?)\bdx\b", r"\1 \\dx ", latex)
     pattern = r"\\operatorname\{\w+\}|\\[a-zA-Z]+|\\.|\d+\.\d+|\d+|\S"
     text = " ".join(re.findall(pattern, latex))
@@ -285,9 +278,6 @@ OPERATIONS = {
     "power": power,
     "root": scalar(torch.sqrt),
     "transpose": transpose,
-    "inverse_transpose": lambda a: transpose(torch.linalg.inv(a)),
-    "bars": lambda a: torch.linalg.det(a) if a.dim() else a.abs(),
-    "norm": torch.linalg.vector_norm,
     "pi": lambda: number(math.pi),
 }
 FUNCTIONS = {
@@ -295,7 +285,6 @@ FUNCTIONS = {
     r"\log": scalar(torch.log),
     r"\det": torch.linalg.det,
     r"\operatorname{tr}": torch.trace,
-    r"\operatorname{softplus}": scalar(softplus),
 }
 
 
@@ -387,8 +376,8 @@ class Setting:
 
     Attributes:
         values: Draws a point: a random value for each free symbol.
-        references: How torch computes the other symbols from those values. An entry
-            `x_` returns all of which an index picks one; `f(` is handed the arguments.
+        references: How torch computes the other symbols from those values. An index
+            picks one of what `x`, or else `x_`, returns; `f(` is handed the arguments.
     """
 
     values: Callable[[torch.Generator], Values]
@@ -399,7 +388,10 @@ class Setting:
         """All symbols that may be used, by their tokens with spaces between."""
         known = {*self.values(torch.Generator()), *self.references}
         known |= {"E(", "E["} if "z_" in known else set()
-        return {" ".join(tokenise(symbol)): symbol for symbol in known}
+        plain = {symbol for symbol in known if symbol[-1] not in "_(["}
+        indexed = {f"{symbol}_": symbol for symbol in plain}
+        symbols = indexed | {symbol: symbol for symbol in known}
+        return {" ".join(tokenise(key)): symbol for key, symbol in symbols.items()}
 
     @cached_property
     def parser(self) -> Lark:
@@ -408,10 +400,10 @@ class Setting:
             kind: [kind.upper()] for kind in ("plain", "indexed", "called", "mean")
         }
         lines = [GRAMMAR]
-        for k, (tokens, symbol) in enumerate(self.keys.items()):
+        for k, tokens in enumerate(self.keys):
             lines.append(f"K{k}.3: {json.dumps(tokens)}")
-            kind = {"_": "indexed", "(": "called"}.get(symbol[-1], "plain")
-            rules["mean" if symbol in ("E(", "E[") else kind].append(f"K{k}")
+            kind = {"_": "indexed", "(": "called"}.get(tokens[-1], "plain")
+            rules["mean" if tokens in ("E (", "E [") else kind].append(f"K{k}")
         lines += [f"_{kind}: {' | '.join(names)}" for kind, names in rules.items()]
         return Lark("\n".join(lines), parser="lalr", start="equation")
 
@@ -448,12 +440,12 @@ def density(distribution: Distribution, x: Tensor) -> Tensor:
     return distribution.log_prob(x).exp()
 
 
-# One dimension: x is a draw, x_i the sample.
+# One dimension: x is a draw, x_i the sample; q is Laplace's density, which p is not.
 
 
 def one_values(generator: torch.Generator) -> Values:
-    def positive() -> Tensor:
-        return 0.5 + torch.rand((), generator=generator, dtype=torch.float64)
+    def positive() -> Tensor:  # and so wide that within FAR no density is 0
+        return 2 + torch.rand((), generator=generator, dtype=torch.float64)
 
     return {
         "n": number(N),
@@ -463,6 +455,10 @@ def one_values(generator: torch.Generator) -> Values:
         "z": real(generator),
         "z_": real(generator, N),
         "h": positive(),  # a bandwidth
+        r"\nu": positive(),  # degrees of freedom
+        r"\mu_t": real(generator),  # the step t of a descent
+        r"\eta": positive(),
+        r"\varepsilon": real(generator),
     }
 
 
@@ -477,6 +473,14 @@ def log_likelihood(v: Values, loc: Tensor, scale: float | Tensor = 1.0) -> Tenso
 def mean_loss(v: Values, loc: Tensor) -> Tensor:
     """Return the mean negative log-likelihood at scale 1."""
     return -log_likelihood(v, loc) / len(sample(v))
+
+
+def descend(v: Values) -> Tensor:
+    """Return where a step of torch's gradient descent leads from `\\mu_t`."""
+    loc = v[r"\mu_t"].clone().requires_grad_()
+    mean_loss(v, loc).backward()
+    torch.optim.SGD([loc], lr=float(v[r"\eta"])).step()
+    return loc.detach()
 
 
 def kernel_density(v: Values, x: Tensor) -> Tensor:
@@ -556,6 +560,7 @@ def jackknife(v: Values) -> Tensor:
     return torch.einsum("ji,ki->jk", pulls, pulls)
 
 
+LAPLACE = Laplace(number(0), number(1))
 SCORE_OF_LOCATION = r"\frac{\partial}{\partial \mu} \log(p(x_i))"
 
 ONE = Setting(
@@ -594,41 +599,30 @@ ONE = Setting(
         ),
         r"\mathcal{I}": lambda v: covariance_of_estimates(v).inverse(),
         "V": jackknife,
-    },
-)
-
-
-# The scale is known to be 1, and the location moves by gradient descent.
-
-
-def unit_values(generator: torch.Generator) -> Values:
-    numbers = torch.rand(3, generator=generator, dtype=torch.float64)
-    names = r"\mu_t", r"\eta", r"\varepsilon"
-    return one_values(generator) | dict(zip(names, numbers, strict=True))
-
-
-def descend(v: Values) -> Tensor:
-    """Return where a step of torch's gradient descent leads from `\\mu_t`."""
-    loc = v[r"\mu_t"].clone().requires_grad_()
-    mean_loss(v, loc).backward()
-    torch.optim.SGD([loc], lr=float(v[r"\eta"])).step()
-    return loc.detach()
-
-
-UNIT = Setting(
-    unit_values,
-    {
-        "x_": sample,
-        "p(x_i)": lambda v: density(Normal(v[r"\mu"], 1.0), sample(v)[v["i"] - 1]),
-        r"\bar{x}": lambda v: sample(v).mean(),
-        r"\hat{\mu}": lambda v: sample(v).mean(),
-        r"\ell(": log_likelihood,
         "s(": lambda v, at: slope(lambda loc: log_likelihood(v, loc), at),
         "J(": mean_loss,
         "g(": lambda v, at: slope(lambda loc: mean_loss(v, loc), at),
         r"\mu_{t+1}": descend,
+        "r_": lambda v: AffineTransform(v[r"\mu"], v[r"\sigma"]).inv(sample(v)),
+        "q(": lambda v, x: density(LAPLACE, x),
+        r"\operatorname{KL}(": lambda v, *at: kl_divergence(LAPLACE, Normal(*at)),
     },
 )
+
+
+# The density p has scale 1, or is Student's t.
+
+
+def unit_density(v: Values, x: Tensor) -> Tensor:
+    return density(Normal(v[r"\mu"], 1.0), x)
+
+
+def score_of_student(v: Values) -> Tensor:
+    return score_of_location(v, partial(StudentT, v[r"\nu"]))
+
+
+UNIT = Setting(one_values, ONE.references | {"p(": unit_density})
+STUDENT = Setting(one_values, ONE.references | {SCORE_OF_LOCATION: score_of_student})
 
 
 # A scale that is made from any real number.
@@ -657,6 +651,7 @@ def several_values(generator: torch.Generator) -> Values:
         "z": real(generator, D),
         "z_": real(generator, N, D),
         "Q": torch.linalg.qr(real(generator, D, D)).Q,
+        r"\rho": real(generator).tanh(),
     }
 
 
@@ -687,6 +682,37 @@ def eigenvalues(v: Values) -> Tensor:
     return torch.linalg.eigvals(whitened).real
 
 
+def error_of_covariance(v: Values) -> Tensor:
+    """Return the standard error of an entry of the covariance, from the Hessian."""
+    row, column = torch.tril_indices(D, D)
+
+    def symmetric(entries: Tensor) -> Tensor:
+        lower = torch.zeros(D, D).double().index_put((row, column), entries)
+        return lower + lower.tril(-1).mT
+
+    def loss(entries: Tensor) -> Tensor:
+        model = MultivariateNormal(rows(v).mean(0), symmetric(entries))
+        return -model.log_prob(rows(v)).sum()
+
+    variances = hessian(loss, sample_covariance(v)[row, column]).inverse().diagonal()
+    return symmetric(variances.sqrt())[v["j"] - 1, v["k"] - 1]
+
+
+def twice_lost_by_correlation(v: Values) -> Tensor:
+    """Return twice the nats that a correlation costs, with the best scales."""
+    pairs = rows(v)[:, :2] - rows(v)[:, :2].mean(0)
+    best = MultivariateNormal(torch.zeros(2).double(), sample_covariance(v)[:2, :2])
+
+    def loss(log_scales: Any) -> float:
+        scales = torch.tensor(log_scales).exp()
+        shape = torch.eye(2).double() + v[r"\rho"] * torch.eye(2).double().flip(0)
+        model = MultivariateNormal(best.loc, scales[:, None] * shape * scales)
+        return -float(model.log_prob(pairs).sum())
+
+    found = scipy.optimize.minimize(loss, [0.0, 0.0], tol=1e-12).fun
+    return 2 * (found + best.log_prob(pairs).sum())
+
+
 SEVERAL = Setting(
     several_values,
     {
@@ -694,9 +720,7 @@ SEVERAL = Setting(
         "y": draw,
         "x_": rows,
         "A": lambda v: v["L"] @ v["Q"],
-        "L_": lambda v: v["L"],
         r"\Sigma": lambda v: normal(v).covariance_matrix,
-        r"\Sigma_": lambda v: normal(v).covariance_matrix,
         "p(": lambda v, x: density(normal(v), x),
         "r": lambda v: distance(v, draw(v)),
         "r_": lambda v: distance(v, rows(v)),
@@ -708,95 +732,51 @@ SEVERAL = Setting(
             lambda loc: normal(v | {r"\mu": loc}).log_prob(rows(v)).sum(), v[r"\mu"]
         ),
         r"\bar{x}": lambda v: rows(v).mean(0),
-        r"\bar{x}_": lambda v: rows(v).mean(0),
         r"\delta": lambda v: torch.subtract(rows(v).mean(0), v[r"\mu"]),
-        r"\hat{\mu}": lambda v: rows(v).mean(0),
-        r"\mu_": lambda v: v[r"\mu"],
         r"\hat{\Sigma}": sample_covariance,
         "S": sample_covariance,
-        "S_": sample_covariance,
         "P": lambda v: normal(v).precision_matrix,
-        "P_": lambda v: normal(v).precision_matrix,
-        r"\lambda_": eigenvalues,
-        "m": lambda v: number(torch.tril_indices(D, D).shape[1]),
+        r"\lambda": eigenvalues,
+        r"\operatorname{se}(\hat{\Sigma}_{jk})": error_of_covariance,
+        r"\hat{\rho}": lambda v: torch.corrcoef(rows(v).mT)[0, 1],
+        r"\Lambda(\rho)": twice_lost_by_correlation,
+    },
+)
+
+
+# Two sets of rows, a and b, that are merged.
+
+
+def first(v: Values) -> Tensor:
+    return rows(v)[:2]
+
+
+def others(v: Values) -> Tensor:
+    return rows(v)[2:]
+
+
+MERGED = Setting(
+    several_values,
+    SEVERAL.references
+    | {
+        "n_a": lambda v: number(len(first(v))),
+        "n_b": lambda v: number(len(others(v))),
+        r"\bar{x}_a": lambda v: first(v).mean(0),
+        r"\bar{x}_b": lambda v: others(v).mean(0),
+        r"\delta": lambda v: others(v).mean(0) - first(v).mean(0),
+        "S_a": lambda v: torch.cov(first(v).mT, correction=0),
+        "S_b": lambda v: torch.cov(others(v).mT, correction=0),
     },
 )
 
 
 # The covariance of chapter 1.
-
-
-def example_values(generator: torch.Generator) -> Values:
-    names, draws = ("z_1", "z_2"), torch.randn(2, generator=generator)
-    return dict(zip(names, draws.double(), strict=True))
-
-
-def example_draw(v: Values) -> Tensor:
-    covariance = torch.tensor([[1.0, 0.5], [0.5, 2.0]], dtype=torch.float64)
-    factor = torch.linalg.cholesky(covariance)
-    return factor.mv(torch.stack([v["z_1"], v["z_2"]]))
-
-
+COVARIANCE = torch.tensor([[1.0, 0.5], [0.5, 2.0]], dtype=torch.float64)
 EXAMPLE = Setting(
-    example_values,
-    {"y_1": lambda v: example_draw(v)[0], "y_2": lambda v: example_draw(v)[1]},
+    lambda generator: {"z": real(generator, 2)},
+    {"y": lambda v: torch.linalg.cholesky(COVARIANCE).mv(v["z"])},
 )
 
-
-# Two dimensions: the covariance of the sample, and what it says of the true one.
-
-
-def pair_values(generator: torch.Generator) -> Values:
-    j, k = torch.randint(1, 3, (2,), generator=generator)
-    rho = 1.8 * torch.rand((), generator=generator, dtype=torch.float64) - 0.9
-    x = real(generator, N, 2)
-    return {"n": number(N), "j": j, "k": k, r"\rho": rho, "rows": x}
-
-
-def pair_covariance(v: Values) -> Tensor:
-    return torch.cov(v["rows"].mT, correction=0)
-
-
-def error_of_covariance(v: Values) -> Tensor:
-    """Return the standard errors of a fitted covariance, from its Hessian."""
-    row, column = torch.tril_indices(2, 2)
-    fitted = pair_covariance(v)
-
-    def loss(entries: Tensor) -> Tensor:
-        lower = torch.zeros_like(fitted).index_put((row, column), entries)
-        model = MultivariateNormal(v["rows"].mean(0), lower + lower.tril(-1).mT)
-        return -model.log_prob(v["rows"]).sum()
-
-    variances = hessian(loss, fitted[row, column]).inverse().diagonal()
-    lower = torch.zeros_like(fitted).index_put((row, column), variances.sqrt())
-    table = lower + lower.tril(-1).mT
-    return table[v["j"] - 1, v["k"] - 1]
-
-
-def twice_lost_by_correlation(v: Values) -> Tensor:
-    """Return twice the nats that a correlation costs, with the best scales."""
-    centred = v["rows"] - v["rows"].mean(0)
-    best = MultivariateNormal(torch.zeros(2).double(), pair_covariance(v))
-
-    def loss(log_scales: Any) -> float:
-        scales = torch.tensor(log_scales).exp()
-        shape = torch.eye(2).double() + v[r"\rho"] * torch.eye(2).double().flip(0)
-        model = MultivariateNormal(best.loc, scales[:, None] * shape * scales)
-        return -float(model.log_prob(centred).sum())
-
-    found = scipy.optimize.minimize(loss, [0.0, 0.0], tol=1e-12).fun
-    return 2 * (found + best.log_prob(centred).sum())
-
-
-PAIR = Setting(
-    pair_values,
-    {
-        r"\hat{\Sigma}_": pair_covariance,
-        r"\operatorname{se}(\hat{\Sigma}_{jk})": error_of_covariance,
-        r"\hat{\rho}": lambda v: torch.corrcoef(v["rows"].mT)[0, 1],
-        r"\Lambda(\rho)": twice_lost_by_correlation,
-    },
-)
 
 # A mixture of normals: x_i comes from component k with probability w_k.
 
@@ -862,75 +842,7 @@ MIXTURE = Setting(
     },
 )
 
-# Student's t, with its degrees of freedom.
-
-
-def t_values(generator: torch.Generator) -> Values:
-    more = torch.rand((), generator=generator, dtype=torch.float64)
-    return one_values(generator) | {r"\nu": 1 + more}
-
-
-STUDENT = Setting(
-    t_values,
-    {
-        "x_": sample,
-        "r_": lambda v: AffineTransform(v[r"\mu"], v[r"\sigma"]).inv(sample(v)),
-        SCORE_OF_LOCATION: lambda v: score_of_location(v, partial(StudentT, v[r"\nu"])),
-    },
-)
-
-
-# A normal that is not the truth: q is Laplace's density, p the normal's.
-
-
-def wide_values(generator: torch.Generator) -> Values:
-    values = one_values(generator)
-    return values | {r"\sigma": values[r"\sigma"] + 2}  # no density is 0 within FAR
-
-
-TRUE_LAPLACE = Laplace(number(0), number(1))
-CLOSEST = Setting(
-    wide_values,
-    {
-        "x": lambda v: v["z"],
-        "q(": lambda v, x: density(TRUE_LAPLACE, x),
-        "p(": lambda v, x: density(Normal(v[r"\mu"], v[r"\sigma"]), x),
-        r"\operatorname{KL}(": lambda v, loc, scale: kl_divergence(
-            TRUE_LAPLACE, Normal(loc, scale)
-        ),
-    },
-)
-
-
-# Two sets of rows, a and b, together; a walk of stochastic gradient descent.
-
-
-def two_sets(generator: torch.Generator) -> Values:
-    return {
-        "a": real(generator, N, D),
-        "b": real(generator, N + 2, D),
-    }
-
-
-def together(v: Values) -> Tensor:
-    return torch.cat([v["a"], v["b"]])
-
-
-MERGED = Setting(
-    two_sets,
-    {
-        "n": lambda v: number(len(together(v))),
-        "n_a": lambda v: number(len(v["a"])),
-        "n_b": lambda v: number(len(v["b"])),
-        r"\bar{x}": lambda v: together(v).mean(0),
-        r"\bar{x}_a": lambda v: v["a"].mean(0),
-        r"\bar{x}_b": lambda v: v["b"].mean(0),
-        r"\delta": lambda v: v["b"].mean(0) - v["a"].mean(0),
-        "S": lambda v: torch.cov(together(v).mT, correction=0),
-        "S_a": lambda v: torch.cov(v["a"].mT, correction=0),
-        "S_b": lambda v: torch.cov(v["b"].mT, correction=0),
-    },
-)
+# A walk of stochastic gradient descent.
 
 
 def walk_values(generator: torch.Generator) -> Values:
@@ -958,10 +870,8 @@ SETTINGS = {
     "exp": EXP,
     "several dimensions": SEVERAL,
     "example of chapter 1": EXAMPLE,
-    "two dimensions": PAIR,
     "mixture": MIXTURE,
     "two sets of rows": MERGED,
     "walk": WALK,
     "Student's t": STUDENT,
-    "closest normal": CLOSEST,
 }
