@@ -90,23 +90,21 @@ def links(page: Page) -> Iterator[tuple[str, str, str]]:
 
 def broken_links(page: Page, root: Path) -> list[str]:
     """Return the links of `page` that do not lead where they should, a message each."""
-    found = [(*link, why_broken(page, root, *link[1:])) for link in links(page)]
-    return [
-        f"{place}: link to {target}: {why}" for place, _, target, why in found if why
-    ]
-
-
-def why_broken(page: Page, root: Path, text: str, target: str) -> str:
-    """Return what is wrong with a link, or ""."""
-    if re.match(r"\w+:", target):
-        return "" if re.fullmatch(EXTERNAL, target) else "wanted https and an address"
-    path = root / page.path.parent / target.partition("#")[0]
-    if not path.exists():
-        return "no such file in the repository"
-    chapter, said = re.match(r"\d\d", path.name), re.search(r"\d+", text)
-    if chapter and said and int(said[0]) != int(chapter[0]):
-        return f"its text says {said[0]}; wanted {int(chapter[0])}"
-    return ""
+    found = []
+    for place, text, target in links(page):
+        path = root / page.path.parent / target.partition("#")[0]
+        chapter, said = re.match(r"\d\d", path.name), re.search(r"\d+", text)
+        why = ""
+        if re.match(r"\w+:", target):
+            if not re.fullmatch(EXTERNAL, target):
+                why = "wanted https and an address"
+        elif not path.exists():
+            why = "no such file in the repository"
+        elif chapter and said and int(said[0]) != int(chapter[0]):
+            why = f"its text says {said[0]}; wanted {int(chapter[0])}"
+        if why:
+            found.append(f"{place}: link to {target}: {why}")
+    return found
 
 
 # --- Sources ----------------------------------------------------------------------
@@ -156,17 +154,6 @@ MODULES = (
     *(torch.nn.functional, torch.optim, torch.autograd, torch.distributions),
     *(torch.distributions.constraints, torch.distributions.transforms),
 )
-OWN = {
-    "torch",
-    "math",
-    "inspect",
-    "mle_helpers",
-    "pandas",
-    "pd",
-    "plt",
-    "seaborn",
-    "sns",
-}
 
 
 def parameters(function: Any) -> set[str]:
@@ -179,24 +166,25 @@ def parameters(function: Any) -> set[str]:
 
 def existing() -> set[str]:
     """Return the names that exist whatever a chapter defines."""
-    found = OWN | {"torch", *keyword.kwlist}
+    found = {*keyword.kwlist, "pd", "plt", "sns"}
+    functions = [f for f in vars(mle_helpers).values() if inspect.isfunction(f)]
+    functions += [sns.histplot, sns.kdeplot]
     classes = {torch.Tensor, mle_helpers.Fit, pd.DataFrame, Axes, Figure, str, dict}
     for module in MODULES:
-        found |= {*dir(module)}
+        found |= {*dir(module), *words(module.__name__)}
     for module in (torch.distributions, torch.distributions.transforms, torch.optim):
         classes |= {each for each in vars(module).values() if inspect.isclass(each)}
     for each in classes:
-        found |= {*dir(each)} | parameters(each)
-    helpers = [f for f in vars(mle_helpers).values() if inspect.isfunction(f)]
-    return found.union(*map(parameters, [*helpers, sns.histplot, sns.kdeplot]))
-
-
-EXISTING = existing()
+        found |= {*dir(each)}
+    return found.union(*map(parameters, [*classes, *functions]))
 
 
 def words(text: str) -> set[str]:
     """Return the names in a piece of code; a single letter is a symbol."""
     return set(re.findall(r"[^\W\d]\w+", text))
+
+
+EXISTING = existing()
 
 
 def code_words(page: Page) -> set[str]:

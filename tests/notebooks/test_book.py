@@ -16,9 +16,8 @@ import matplotlib
 import nbformat
 import pytest
 from matplotlib.colors import to_hex
-from nbformat import NotebookNode, v4
 
-from mle_book import figure_facts, notebooks
+from mle_book import notebooks
 from mle_book.notebooks import ROOT
 from mle_book.run import normalise
 from mle_helpers import LOOKS
@@ -85,32 +84,6 @@ def test_written_as_execute_writes_it(path: Path) -> None:
 
 
 # --- Figures --------------------------------------------------------------------------
-
-
-def undescribed(notebook: NotebookNode, known: dict) -> list[str]:
-    """Return the figures without facts, and the facts without a figure."""
-    shown = {
-        figure_facts.fingerprint(picture): f"cell {n}: not the figure described"
-        for n, cell in hygiene.cells(notebook, "code")
-        for picture in figure_facts.pictures(cell)
-    }
-    found = [said for key, said in shown.items() if not known.get(key)]
-    found += [f"{key}: described, but no figure" for key in known.keys() - shown.keys()]
-    return [f"{each}; wanted: make execute" for each in found]
-
-
-@each(NOTEBOOKS)
-def test_figures_are_those_described(path: Path) -> None:
-    assert_clean(undescribed(load(path), facts(path)))
-
-
-def test_another_figure_is_seen() -> None:
-    png = v4.new_output("display_data", {"image/png": "aGVsbG8="})
-    notebook = v4.new_notebook(cells=[v4.new_code_cell("", outputs=[png])])
-    assert undescribed(notebook, {figure_facts.fingerprint(png): {"axes": []}}) == []
-    one, two = undescribed(notebook, {"another": {"axes": []}})
-    assert one.startswith("cell 1: not the figure")
-    assert two.startswith("another: described, but no figure")
 
 
 MEANT = {look["color"].lower() for look in LOOKS.values()}
