@@ -23,7 +23,7 @@ from otter.test_files.ok_test import OKTestFile
 from mle_book import assignments, grade
 from mle_book.assignments import Paper, kind_of
 
-from .answers import PATHS, SAMPLE, TERMS, exercise, paper, solution
+from .answers import SAMPLE, TERMS, exercise, paper
 
 # Processes and kernels warn, where pytest is told to raise.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -33,8 +33,6 @@ NAME = SAMPLE.stem
 HERE = str(Path(__file__).parent)
 RIGHT = "scale_hat = data.std(correction=0)"
 LOSS = "def loss(loc):\n    return -Normal(loc, 1.0).log_prob(data).sum()"
-
-
 BOX = grade.Sandbox(Path(__file__).parent)
 
 
@@ -43,33 +41,24 @@ BOX = grade.Sandbox(Path(__file__).parent)
 # By name: a cell after which x is 1, so that the answer is right.
 HONEST = {
     "plain": "x = 1",
-    "named tuple": "from collections import namedtuple\n"
-    "r = namedtuple('F', 'a')(1)\nx = r.a",
     "data class": "from dataclasses import dataclass\n\n"
     "@dataclass\nclass F:\n    a: int\n\nx = F(1)",
     "own module": "class Net(torch.nn.Module):\n    pass\nnet = Net()\nx = 1",
-    "own object": "class Timer:\n    def __enter__(self):\n        return self\n\n"
-    "t = Timer()\nx = 1",
     "first optimizer": "torch.optim.Adam([torch.zeros(1)])\nx = 1",
-    "%%time": "%%time\nx = 1",
     "%%capture": "%%capture\nprint(1)\nx = 1",
-    "%time": "%time x = 1",
     "display": "import pandas as pd\ndisplay(pd.DataFrame({'a': [1]}))\nx = 1",
     "!ls": "!ls\n%matplotlib inline\nx = 1",
     "statsmodels": "import statsmodels.api as sm\nx = 1",
     "Colab's drive": "from google.colab import drive\ndrive.mount('/content')\nx = 1",
     "own temporary file": "open('mine', 'w').write('1')\nx = int(open('mine').read())",
     "much printed": "for _ in range(10**5):\n    print('x' * 99)\nx = 1",
-    "slow": "for _ in range(30_000):\n    torch.ones(9).sum()\nx = 1",
-    "given names rebound": "given = abs = list = None\nx = 1",
-    "given function rebound": "def twice(x):\n    return 0\nx = 1",
-    "float32": "x = torch.tensor(1.0, dtype=torch.float32)",
+    "given names rebound": "given = abs = list = None\n"
+    "def twice(x):\n    return 0\nx = 1",
     "numpy": "import numpy as np\nx = np.float64(1)",
 }
 # Wrong, and what the student is told.
 WRONG = {
     "nothing": ("", "TypeError: unsupported operand"),
-    "wrong": ("x = 2", "x must be 1"),
     "stops": ("1 / 0\nx = 1", "a cell stopped: ZeroDivisionError: division by zero"),
     "typo": ("x = (", "a cell stopped: SyntaxError"),
     "leaves": ("import sys\nsys.exit()", "a cell stopped: SystemExit"),
@@ -84,21 +73,15 @@ WRONG = {
 # What must not come to pass, though its author gets the points.
 HOSTILE = {
     "writes": "open({victim!r}, 'a').write('!')",
-    "replaces": "open('a', 'w').close()\nos.replace('a', {victim!r})",
     "links": "os.link({victim!r}, {folder!r} + '/b')",
-    "data base": "import sqlite3\nat = sqlite3.connect({folder!r} + '/c')\n"
-    "at.execute('create table t(a)')",
-    "torch": "torch.from_file({folder!r} + '/d', shared=True, size=9)",
     "shell": "os.system('rm -rf {folder}')",
     "reads": "assert 'victim' not in open({victim!r}).read()",
     "reads the course": f"assert not os.path.exists({str(SAMPLE)!r})",
     "network": "import socket\nsocket.create_connection(('localhost', {port}), 2)",
-    "outlives": "import subprocess\nsubprocess.Popen(['sleep', '{marker}'])",
-    "outlives more": "import _posixsubprocess\nsubprocess.Popen(['sleep', '{marker}'], "
+    "outlives": "import subprocess\nsubprocess.Popen(['sleep', '{marker}'], "
     "start_new_session=True, env={{}})",
     "forks": "import subprocess\n"
     "[subprocess.Popen(['sleep', '{marker}']) for _ in range(300)]",
-    "walks": "import gc\n[o.get('x') for o in gc.get_objects() if type(o) is dict]",
 }
 MARKER = "98765"
 
@@ -165,9 +148,8 @@ def test_hostile_cells_change_nothing(tmp_path: Path) -> None:
     assert victim.read_text() == "victim"
     assert not [p for p in psutil.process_iter() if MARKER in _command(p)]
     done = {name for name in found if found[name]["points"]}
-    assert done >= {"first", "reads the course", "outlives", "walks", "last"}
-    refused = {"writes", "replaces", "links", "data base", "torch", "network", "forks"}
-    assert not done & refused
+    assert done >= {"first", "reads the course", "outlives", "last"}
+    assert not done & {"writes", "links", "network", "forks"}
 
 
 def _command(process: psutil.Process) -> list[str]:
@@ -177,26 +159,26 @@ def _command(process: psutil.Process) -> list[str]:
         return []
 
 
-@pytest.mark.parametrize("contained", {BOX.contained, False})
-def test_loop_costs_a_cell_and_the_end_of_python_the_rest(contained: bool) -> None:
+def test_loop_costs_a_cell_and_a_stubborn_one_the_rest() -> None:
     loop = "while True:\n    try:\n        {}\n    except BaseException:\n        pass"
-    stubborn = "import time\n" + loop.format("while True: time.sleep(1)")
     cells = {
         "before": "x = 1",
         "loop": "while True: pass",
         "between": "x = 1",
-        "stubborn": stubborn,
+        "stubborn": "import time\n" + loop.format("while True: time.sleep(1)"),
         "after": "x = 1",
     }
-    box = copy.copy(BOX)
-    box.contained = contained
-    found = mark_all(cells, 4, box)
+    found = mark_all(cells, 4)
     assert [mark["points"] for mark in found.values()] == [1, 0, 1, 0, 0]
     assert "took more than 4 s" in found["loop"]["comment"]
     assert "the notebook ended before this" in found["after"]["comment"]
-    found = mark_all(
-        {"before": "x = 1", "ends": "os._exit(3)", "after": "x = 1"}, 9, box
-    )
+
+
+def test_without_bubblewrap_the_end_of_python_costs_the_rest() -> None:
+    box = copy.copy(BOX)
+    box.contained = False
+    cells = {"before": "x = 1", "ends": "os._exit(3)", "after": "x = 1"}
+    found = mark_all(cells, box=box)
     assert [mark["points"] for mark in found.values()] == [1, 0, 0]
 
 
@@ -356,19 +338,6 @@ def test_nothing_to_grade(
 ) -> None:
     assert grade.main(arguments) == 1
     assert says in capsys.readouterr().err
-
-
-def test_solution_of_chapter_4_as_the_first_on_a_fresh_machine() -> None:
-    """Its first optimizer makes torch write among temporary files."""
-    path = next(path for path in PATHS if path.stem.startswith("04"))
-    made, solved = paper(path, TERM), solution(exercise(path, TERM))
-    answers = [cell for cell in made.notebook.cells if kind_of(cell) == "answer"]
-    handed = [(cell.id, next(solved)) for cell in answers]
-    found = grade.marks(made, grade.placed(made, handed), BOX)
-    assert [(m["points"], m["comment"]) for m in found] == [
-        (m["maximum"], "") for m in found
-    ]
-    assert sum(m["maximum"] for m in found) == 20
 
 
 def test_otter_gives_the_same_points(tmp_path: Path) -> None:
