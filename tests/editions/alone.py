@@ -1,12 +1,10 @@
-"""Run a notebook as a stranger would: in a folder of its own, without the book.
+"""A kernel that runs a notebook as a stranger would: without the book.
 
 `NOTEBOOK_PYTHON` names another interpreter for it, with other versions.
 """
 
 from __future__ import annotations
 
-import asyncio
-import copy
 import json
 import os
 import sys
@@ -15,10 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from nbclient import NotebookClient
-from nbformat import NotebookNode
-
-from mle_book.run import TIMEOUT
 
 PYTHON = os.environ.get("NOTEBOOK_PYTHON")
 KERNEL = "alone"
@@ -38,12 +32,3 @@ def lonely_kernel(folder: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JUPYTER_PATH", str(folder))
         yield
-
-
-def run(notebook: NotebookNode, folder: Path) -> NotebookNode:
-    """Return `notebook` as it comes out of a fresh kernel in `folder`, or raise."""
-    ran = copy.deepcopy(notebook)
-    place = {"metadata": {"path": str(folder)}}
-    client = NotebookClient(ran, kernel_name=KERNEL, timeout=TIMEOUT, resources=place)
-    asyncio.run(client.async_execute())  # which, unlike `execute`, closes its loop
-    return ran

@@ -98,11 +98,6 @@ def last(name: str) -> str:
     return name.split(".")[-1]
 
 
-def code_lines(*code: NotebookNode) -> int:
-    """Count the lines of code cells that are neither blank nor a comment."""
-    return sum(len(re.findall(r"^\s*[^#\s]", cell.source, re.M)) for cell in code)
-
-
 def without_fences(text: str) -> str:
     """Take fenced code out of Markdown."""
     return re.sub(r"^(```+|~~~+).*?^\1", "", text, flags=re.M | re.S)
@@ -329,11 +324,13 @@ def size_band(notebook: NotebookNode) -> Iterator[str]:
     """One form: a chapter is one sitting."""
     code = [cell for _, cell in cells(notebook, "code")]
     prose = sum(words(cell.source) for _, cell in cells(notebook, "markdown"))
+    # Neither blank nor a comment.
+    lines = sum(len(re.findall(r"^\s*[^#\s]", cell.source, re.M)) for cell in code)
     for what, size, low, high in (
         ("code cells", len(code), 12, 30),
         ("words of prose", prose, 1000, 2500),
         ("figures", sum(len(images(cell)) for cell in code), 3, 6),
-        ("words a line of code", round(prose / max(1, code_lines(*code)), 1), 8, 18),
+        ("words a line of code", round(prose / max(1, lines), 1), 8, 18),
     ):
         if not low <= size <= high:
             yield f"chapter: {size} {what}; wanted {low} to {high}"

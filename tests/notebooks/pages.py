@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Any
 
 import nbformat
 from nbformat import NotebookNode, v4
 
-from mle_book import figure_facts
 from mle_book.notebooks import ROOT, listed
 
 NOTEBOOKS = listed()
@@ -22,12 +20,6 @@ def load(path: Path) -> NotebookNode:
     if path.suffix == ".ipynb":
         return nbformat.read(path, as_version=4)
     return v4.new_notebook(cells=[v4.new_markdown_cell(path.read_text("utf-8"))])
-
-
-@functools.cache
-def facts(path: Path) -> dict[str, Any]:
-    """Return what the figures of a notebook show."""
-    return figure_facts.load(path)
 
 
 def teaches(path: Path) -> bool:

@@ -99,13 +99,8 @@ def faults(name: str, notebook: NotebookNode, facts: Facts) -> list[str]:
         f"{name}, {each.place}: {each.text} is in no output or code in reach; "
         "wanted it there, as precisely"
         for each in numbers(notebook)
-        if not found(each, known)
+        if not any(reaches(source, each) and supports(source, each) for source in known)
     ]
-
-
-def found(number: Number, known: list[Source]) -> bool:
-    """Return whether a source within reach supports `number`."""
-    return any(reaches(each, number) and supports(each, number) for each in known)
 
 
 def reaches(source: Source, number: Number) -> bool:

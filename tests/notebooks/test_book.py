@@ -17,14 +17,14 @@ import nbformat
 import pytest
 from matplotlib.colors import to_hex
 
-from mle_book import notebooks
+from mle_book import figure_facts, notebooks
 from mle_book.notebooks import ROOT
 from mle_book.run import normalise
 from mle_helpers import LOOKS
 
 from . import formulas, hygiene, links, prose
 from .links import Page
-from .pages import CHAPTERS, NOTEBOOKS, TEXTS, facts, load
+from .pages import CHAPTERS, NOTEBOOKS, TEXTS, load
 
 OUTSIDE = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 ONE = os.environ.get("PAGE", "")  # its stem
@@ -119,7 +119,7 @@ def alike(ax: dict) -> list[str]:
 
 @each([path for path in NOTEBOOKS if path.parent.name == "book"])
 def test_a_colour_has_one_meaning_and_is_not_alone(path: Path) -> None:
-    axes = [ax for figure in facts(path).values() for ax in figure["axes"]]
+    axes = [ax for figure in figure_facts.load(path).values() for ax in figure["axes"]]
     assert_clean(
         [each for ax in axes for a in ax["artists"] for each in wrong_colours(a)]
     )
@@ -141,7 +141,7 @@ def test_wrong_colours_are_seen() -> None:
 @each(CHAPTERS)
 def test_numbers(path: Path) -> None:
     assert len(list(prose.numbers(load(path)))) > 20, "found hardly any number"
-    assert_clean(prose.faults(path.stem, load(path), facts(path)))
+    assert_clean(prose.faults(path.stem, load(path), figure_facts.load(path)))
 
 
 # --- Formulas -------------------------------------------------------------------------

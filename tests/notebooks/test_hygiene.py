@@ -145,16 +145,11 @@ def check(rule: hygiene.Rule, notebook: NotebookNode) -> list[str]:
     return rule({"a chapter": notebook} if rule in hygiene.BOOK else notebook)
 
 
-def test_what_is_recorded_may_show_dates_and_versions() -> None:
-    notebook = v4.new_notebook()
-    for _ in range(3):
-        notebook.cells.append(v4.new_code_cell(""))
-    show("text/plain", "torch 2.9.1 on 2024-05-01", tag="recorded")(notebook)
-    assert hygiene.stable_outputs(notebook) == []
-    tagged = [
+def test_one_cell_is_recorded_elsewhere() -> None:
+    found = [
         path.stem
         for path in NOTEBOOKS
         for _, cell in hygiene.cells(load(path), "code")
         if "recorded" in hygiene.tags(cell)
     ]
-    assert tagged == ["appendix-b-benchmark"], "one cell"
+    assert found == ["appendix-b-benchmark"]
