@@ -2,8 +2,8 @@
 
 Each word of code in backticks stands in the chapter's own code, or it exists: in
 Python, torch, the libraries for tables and plots, or the helper module, as a function,
-a class, a parameter or an attribute. `true_` and `_hat` are parts of names. On a page
-of text a command may stand in backticks; files and `make` targets that it names exist.
+a class or an attribute. `true_` and `_hat` are parts of names. On a page of text a
+command may stand in backticks; files and `make` targets that it names exist.
 
 A source is cited by a link to its heading in `references.md`, under its name there. A
 link that names a chapter leads to that one; outside the repository it is https. Whether
@@ -16,19 +16,16 @@ from __future__ import annotations
 import builtins
 import inspect
 import keyword
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 import torch
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from nbformat import NotebookNode
 
 import mle_helpers
@@ -149,42 +146,24 @@ def wrong_list(page: Page) -> list[str]:
 
 # --- Names ------------------------------------------------------------------------
 
-MODULES = (
-    *(builtins, math, inspect, mle_helpers, pd, sns, plt, torch, torch.linalg),
-    *(torch.nn.functional, torch.optim, torch.autograd, torch.distributions),
-    *(torch.distributions.constraints, torch.distributions.transforms),
-)
-
-
-def parameters(function: Any) -> set[str]:
-    """Return the names of the parameters of a function or a class."""
-    try:
-        return set(inspect.signature(function).parameters)
-    except (TypeError, ValueError):  # built in, without a signature
-        return set()
-
 
 def existing() -> set[str]:
     """Return the names that exist whatever a chapter defines."""
-    found = {*keyword.kwlist, "pd", "plt", "sns"}
-    functions = [f for f in vars(mle_helpers).values() if inspect.isfunction(f)]
-    functions += [sns.histplot, sns.kdeplot]
-    classes = {torch.Tensor, mle_helpers.Fit, pd.DataFrame, Axes, Figure, str, dict}
-    for module in MODULES:
-        found |= {*dir(module), *words(module.__name__)}
-    for module in (torch.distributions, torch.distributions.transforms, torch.optim):
-        classes |= {each for each in vars(module).values() if inspect.isclass(each)}
-    for each in classes:
-        found |= {*dir(each)}
-    return found.union(*map(parameters, [*classes, *functions]))
+    own = [f for f in vars(mle_helpers).values() if hasattr(f, "__module__")]
+    own = [f for f in own if f.__module__ == mle_helpers.__name__]
+    parameters = [inspect.signature(function).parameters for function in own]
+    places = [builtins, mle_helpers, pd, pd.DataFrame, plt, Axes, sns, torch]
+    places += [torch.Tensor, torch.linalg, torch.optim, torch.distributions]
+    places += filter(inspect.isclass, vars(torch.distributions).values())
+    return {*keyword.kwlist}.union(*parameters, *map(dir, places))
+
+
+EXISTING = existing()
 
 
 def words(text: str) -> set[str]:
     """Return the names in a piece of code; a single letter is a symbol."""
     return set(re.findall(r"[^\W\d]\w+", text))
-
-
-EXISTING = existing()
 
 
 def code_words(page: Page) -> set[str]:

@@ -13,9 +13,8 @@ a seed, the default of a helper. Where it stands:
   chapter. An alt text, which compares, may take a short result from a section before.
 
 An output supports a number at the precision stated: 0.3521 supports 0.352 and 0.35, but
-not 0.3520, 0.36 or 0.4. An alt text, and "about" or "near", may round further, to one
-digit, and whole numbers to tens or hundreds: 1071 is about 1070. A sign counts; but
-what is off "by" 0.02 may be -0.02.
+not 0.3520, 0.36 or 0.4. An alt text may round further, to one digit, and whole numbers
+to tens or hundreds. A sign counts; but what is off "by" 0.02 may be -0.02.
 
 Not looked up, because it is no result or another check has it: a whole number up to 10;
 minutes to read; code; a link, and so the year of a citation; the number of a chapter,
@@ -46,7 +45,6 @@ Facts = dict[str, Any]  # of the figures, as `figure_facts` loads them
 WHOLE_CHAPTER = ("", "What we saw", "Questions", "References")
 SHORT = 2  # a number of so few significant digits is met by chance
 
-ROUGHLY = r"\b(about|near|nearly|around|roughly|almost|past|beyond) (\w+ )?[(-]?$"
 AMOUNT = r"\bby (up to |about )?$"
 LABEL = (
     r"\b(chapter|section|question|exercise|figure|table|equation|definition|theorem)s?"
@@ -70,7 +68,7 @@ class Number:
         value: Its value; the exponent of a `Decimal` is the precision stated.
         place: Its cell (counted from 1) with the line, or "caption" or "alt".
         section: The count of headings above it; None if it speaks of all sections.
-        rough: May be rounded to one digit.
+        alt: Is in an alt text, which may round and compare.
         amount: Is given without its sign.
     """
 
@@ -78,7 +76,7 @@ class Number:
     value: Decimal
     place: str
     section: int | None
-    rough: bool
+    alt: bool
     amount: bool
 
 
@@ -109,7 +107,7 @@ def reaches(source: Source, number: Number) -> bool:
         return True
     earlier = source.printed and source.section < number.section
     by_chance = significant_digits(number.value) <= SHORT
-    return earlier and (not by_chance or number.place.endswith("alt"))
+    return earlier and (not by_chance or number.alt)
 
 
 def significant_digits(value: Decimal) -> int:
@@ -124,7 +122,7 @@ def supports(source: Source, number: Number) -> bool:
         values.append(number.value.scaleb(-2))
     if number.amount:
         values += [-value for value in values if value > 0]
-    return any(equal(source, value, number.rough) for value in values)
+    return any(equal(source, value, number.alt) for value in values)
 
 
 def equal(source: Source, value: Decimal, rough: bool) -> bool:
@@ -149,12 +147,10 @@ def numbers(notebook: NotebookNode) -> Iterator[Number]:
     for place, section, line in prose(notebook):
         alt = place.endswith("alt")
         for match in NUMBER.finditer(line):
-            before = line[: match.start()]
-            rough = alt or bool(re.search(ROUGHLY, before, re.I))
-            amount = bool(re.search(AMOUNT, before))
+            amount = bool(re.search(AMOUNT, line[: match.start()]))
             if not re.fullmatch(r"-?\d|10", match[0]):
                 value = decimal(match)
-                yield Number(match[0], value, place, section, rough, amount)
+                yield Number(match[0], value, place, section, alt, amount)
 
 
 def prose(notebook: NotebookNode) -> Iterator[tuple[str, int | None, str]]:

@@ -90,13 +90,14 @@ def test_wrong_citation_is_reported(content: str, why: str) -> None:
 
 
 CODE = """\
+import matplotlib.pyplot as plt
 from torch.distributions import Normal as Bell
 def walk(step_size): return step_size
 x_hat = table["share"] = fit(width=3)
 %config InlineBackend.x = 1"""
 GOOD_NAMES = [
     "`torch.linalg.cholesky`, `log_prob`, `transform_to(constraints.positive)`",
-    "`fit`, `Fit.trace`, `normal_mle`, `ax.set`, `validate_args=False`, `loc=`",
+    "`fit`, `Fit.trace`, `normal_mle`, `ax.set`, `init=`, `loc`",
     "`x_hat.T`, `_hat`, `x_`, `step_size`, `width=4`, `share`, `Bell`, `%config`",
     "`(n, d)`, `z`, `len(x)`, `None`, `kdeplot`, `plt.show()`, `torch.optim.Adam`",
     "\n```\nnothing.of_this\n```",
