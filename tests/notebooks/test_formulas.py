@@ -90,7 +90,6 @@ def test_message_names_chapter_cell_and_formula() -> None:
         r"(1 + 1) \left( 2 \right) = 4 \, \sqrt{1}",
         r"(L \Sigma)^\top = \Sigma L^{\top}",
         r"(L^{-1})^T L^T = L^{-1} L = L L^{-1}",
-        r"L^2 = L L",
         r"\det(\Sigma) = \det(L)^2",
         r"z^T z = \operatorname{tr}(z z^T)",
         r"\Sigma_{21} = \Sigma_{1,2} = L_{11} L_{21}",
@@ -117,14 +116,11 @@ def test_true_statement_holds(latex: str) -> None:
         (r"\Omega = L", r"cannot read `\\Omega`.*table of its setting"),
         (r"\mu", "cannot read `the end`"),
         (r"\mu \sim \sigma", r"cannot read `\\sim`"),
-        (r"\mu = (\sigma", "cannot read `the end`"),
         (r"\mu = 1 / 2 \sigma", "`a / b c` is written as"),
         (r"\mu = \log 2 \pi", "in parentheses"),
         (r"\mu = \frac\sqrt{2}{3}", "or braces"),
         (r"\mu^10 = 1", "braces around a number"),
-        (r"\frac12 = 0.5", "braces around a number"),
         (r"\begin{aligned} \mu = 1 \end{aligned}", r"cannot read `\\begin`"),
-        ("", "cannot read `the end`"),
     ],
 )
 def test_fault_is_told(latex: str, why: str) -> None:
