@@ -29,7 +29,7 @@ from text2qti.qti import QTI
 from text2qti.quiz import Quiz
 from traitlets.config import Config
 
-from mle_book.notebooks import ROOT, chapters, read
+from mle_book.notebooks import ROOT, chapters, read, title
 
 COURSE = ROOT / "_build/course"
 REVEAL = ROOT / ".venv/node/node_modules/reveal.js/dist"
@@ -39,11 +39,6 @@ KEPT = r"#|\$\$|[-*|] |\d\. |<"  # how a paragraph begins that stays on a slide
 QUESTION = r"(?ms)^(?:\*\*\d+\.\*\*|\d+\.) (.*?)<details>.*?</summary>(.*?)</details>"
 FORMULA = r"(?s)<code.*?</code>|(\$\$?)(.+?)\1"
 MATHML = LatexToMathML()
-
-
-def title_of(notebook: NotebookNode) -> str:
-    """Return the title of a chapter."""
-    return notebook.cells[0].source.splitlines()[0].lstrip("# ")
 
 
 def bank(notebook: NotebookNode) -> list[tuple[str, str]]:
@@ -86,7 +81,7 @@ def slides(notebook: NotebookNode) -> str:
     )
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
     exporter.register_filter("markdown2html", _html)
-    notebook.metadata["title"] = title_of(notebook)
+    notebook.metadata["title"] = title(notebook)
     notebook.cells = [*_slides(notebook)]
     return exporter.from_notebook_node(notebook)[0]
 
@@ -185,9 +180,9 @@ def main() -> None:
     shutil.copytree(REVEAL, COURSE / "reveal.js/dist")
     for path in chapters():
         notebook = read(path)
-        title, questions = f"{path.stem[:2]} {title_of(notebook)}", bank(notebook)
-        for_canvas(title, questions).save(COURSE / f"{path.stem}-canvas.zip")
-        moodle = ElementTree.tostring(for_moodle(title, questions), "unicode")
+        heading, questions = f"{path.stem[:2]} {title(notebook)}", bank(notebook)
+        for_canvas(heading, questions).save(COURSE / f"{path.stem}-canvas.zip")
+        moodle = ElementTree.tostring(for_moodle(heading, questions), "unicode")
         (COURSE / f"{path.stem}-moodle.xml").write_text(moodle, "utf-8")
         (COURSE / f"{path.stem}.html").write_text(slides(notebook), "utf-8")
     print(f"Slides and questions are in {COURSE.relative_to(ROOT).as_posix()}")

@@ -1,10 +1,11 @@
-"""What is drawn in a figure, as numbers and words, so that a test can compare it.
+"""What figures show, kept beside their notebook, so that a test can compare it.
 
 nbval does not compare images, and the bytes of a PNG differ between machines. So each
 figure that a kernel displays, when a chapter is run or tested, brings its facts along:
 its size, and for each of its axes the labels, limits and scales, and every artist with
-its style and points. `make execute` keeps them in `figures/NAME.json` beside the
-notebook, each under the fingerprint of its PNG; `differences` compares two.
+its style and points (`mle_book.drawn`). `make execute` keeps them in
+`figures/NAME.json` beside the notebook, each under the fingerprint of its PNG;
+`differences` compares two.
 """
 
 from __future__ import annotations
@@ -18,26 +19,10 @@ from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest.mock import patch
 
-import numpy as np
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.collections import Collection, PathCollection
-from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.spines import Spine
-from matplotlib.text import Text
-from matplotlib.ticker import FixedFormatter
-from numpy.typing import ArrayLike
-
-if TYPE_CHECKING:  # a kernel has no need of it
-    from nbformat import NotebookNode
+from nbformat import NotebookNode
 
 Facts = dict[str, Any]
 
@@ -49,14 +34,12 @@ TOLERANCE = 2e-3
 
 ROUNDING = 1e-9  # of other numbers: platforms differ in the last digits of a sum
 
-MISSING = -99.0  # stands for NaN and the infinite
-
-STARTUP = """
+STARTUP = f"""
 from matplotlib.figure import Figure
-from mle_book.figure_facts import KEY, describe
+from mle_book.drawn import describe
 
 get_ipython().display_formatter.mimebundle_formatter.for_type(
-    Figure, lambda figure, **_: ({}, {KEY: describe(figure)})
+    Figure, lambda figure, **_: ({{}}, {{{KEY!r}: describe(figure)}})
 )
 """
 
@@ -106,131 +89,27 @@ def stored(cell: NotebookNode, facts: dict[str, Facts]) -> list[Facts]:
     return [facts.get(fingerprint(picture), {}) for picture in pictures(cell)]
 
 
-# --- What a figure shows --------------------------------------------------------------
-
-
-def describe(figure: Figure) -> dict[str, Any]:
-    """Return what `figure` shows, in plain values."""
-    figure.draw_without_rendering()  # settles the limits
-    return {
-        "size": [round(float(side), 2) for side in figure.get_size_inches()],
-        "words": _words([*figure.texts, figure._suptitle]),
-        "axes": [_describe_axes(ax) for ax in figure.axes],
-    }
-
-
-def _describe_axes(ax: Axes) -> dict[str, Any]:
-    legend = ax.get_legend()
-    artists = [a for a in ax.get_children() if a.get_visible() and a is not ax.patch]
-    artists = [a for a in artists if not isinstance(a, Spine)]
-    texts = [a for a in artists if isinstance(a, Text)]
-    formatters = [axis.get_major_formatter() for axis in (ax.xaxis, ax.yaxis)]
-    ticks = [f.seq for f in formatters if isinstance(f, FixedFormatter)]
-    return {
-        "words": _words([ax.xaxis.label, ax.yaxis.label, *texts]),
-        "legend": _words(legend.get_texts()) if legend else [],
-        "tick labels": [str(label) for labels in ticks for label in labels],
-        "scales": [ax.get_xscale(), ax.get_yscale()],
-        "aspect": str(ax.get_aspect()),
-        "x limits": _numbers(ax.get_xlim(), ax.get_xscale() == "log"),
-        "y limits": _numbers(ax.get_ylim(), ax.get_yscale() == "log"),
-        "artists": [d for a in artists if (d := _describe_artist(a, ax)) is not None],
-    }
-
-
-def _describe_artist(artist: Artist, ax: Axes) -> dict[str, Any] | None:
-    """Return kind, style and points of what draws data; nothing for the rest."""
-    if isinstance(artist, Line2D):
-        kind, style = "line", [to_hex(artist.get_color()), artist.get_linestyle()]
-        style += [str(artist.get_marker()), artist.get_linewidth()]
-        shapes = [artist.get_transform().transform(artist.get_xydata())]
-    elif isinstance(artist, Patch):
-        kind, style = "patch", [to_hex(artist.get_facecolor(), keep_alpha=True)]
-        style += [to_hex(artist.get_edgecolor()), artist.get_linestyle()]
-        shapes = [artist.get_transform().transform_path(artist.get_path()).vertices]
-    elif isinstance(artist, PathCollection):  # a scatter
-        kind, style = "markers", [f"{size:.4g}" for size in artist.get_sizes()[:20]]
-        offsets = np.ma.filled(artist.get_offsets(), np.nan)
-        shapes = [artist.get_offset_transform().transform(offsets)]
-    elif isinstance(artist, Collection):
-        kind, style = "shapes", [f"{width:.4g}" for width in artist.get_linewidths()]
-        paths = [artist.get_transform().transform_path(p) for p in artist.get_paths()]
-        shapes = [path.vertices for path in paths]
-    elif isinstance(artist, AxesImage):
-        kind, style = "image", [artist.origin]
-        corners = np.reshape(artist.get_extent(), (2, 2), order="F")
-        shapes = [ax.transData.transform(corners)]
-    else:
-        return None
-    to_axes = ax.transAxes.inverted()
-    points = [_points(to_axes.transform(shape)) for shape in shapes if len(shape)]
-    return {"kind": kind, "style": style, "points": points, **_colours(artist)}
-
-
-def _colours(artist: Artist) -> dict[str, Any]:
-    """Return the values that colours stand for, or the colours themselves."""
-    if not isinstance(artist, ScalarMappable):
-        return {}
-    if artist.get_array() is None:
-        faces, edges = artist.get_facecolor()[:20], artist.get_edgecolor()[:20]
-        return {"colours": [to_hex(c, keep_alpha=True) for c in (*faces, *edges)]}
-    values = np.ma.filled(artist.get_array().astype(float), np.nan)
-    return {
-        "values": _numbers(values),
-        "map": artist.get_cmap().name,
-        "range": _numbers(artist.get_clim()),
-    }
-
-
-def _words(texts: list[Text | None]) -> list[str]:
-    return [text.get_text() for text in texts if text is not None and text.get_text()]
-
-
-def _points(points: np.ndarray) -> dict[str, Any]:
-    """Return the points of a line or an outline, in units of the axes."""
-    return {**_numbers(np.clip(points, -99, 99)), "span": 1.0}
-
-
-def _numbers(array: ArrayLike, log: bool = False) -> dict[str, Any]:
-    """Return how many rows there are, up to 41 of them, their mean and their spread."""
-    rows = np.asarray(array, dtype=float)
-    rows = (np.log10(rows) if log else rows).reshape(len(rows), -1)
-    rows = np.where(np.abs(rows) < 1e99, rows, MISSING)  # contours end at 1e250
-    span = float(rows.max() - rows.min()) or 1.0
-    some = rows[np.linspace(0, len(rows) - 1, min(len(rows), 41)).astype(int), :8]
-    numbers = [rows.mean(axis=0)[:8], rows.std(axis=0)[:8], some.ravel()]
-    digits = 5 - math.ceil(math.log10(span))
-    rounded = [round(float(number), digits) for number in np.concatenate(numbers)]
-    return {"rows": len(rows), "numbers": rounded, "span": float(f"{span:.3g}")}
-
-
 # --- How two differ ------------------------------------------------------------------
 
 
-def differences(stored: object, new: object, where: str = "figure") -> list[str]:
+def differences(
+    stored: object, new: object, where: str = "figure", tolerance: float = ROUNDING
+) -> list[str]:
     """Return what differs between two descriptions, a line each; empty if nothing."""
-    both = [
+    one, other = (
         dict(enumerate(side)) if isinstance(side, list) else side
         for side in (stored, new)
-    ]
-    if isinstance(stored, float) and isinstance(new, float):
-        same = math.isclose(stored, new, rel_tol=ROUNDING, abs_tol=ROUNDING)
-    elif not all(isinstance(side, dict) for side in both):
-        same = stored == new
-    elif both[0].keys() != both[1].keys():
-        return [f"{where}: stored {len(both[0])} parts, now {len(both[1])}"]
-    elif "span" in both[0]:
-        return _moved(stored, new, where)
+    )
+    if isinstance(one, float) and isinstance(other, float):
+        same = math.isclose(one, other, rel_tol=ROUNDING, abs_tol=tolerance)
+    elif not (isinstance(one, dict) and isinstance(other, dict)):
+        same = one == other
+    elif one.keys() != other.keys():
+        return [f"{where}: stored {len(one)} parts, now {len(other)}"]
     else:
-        parts = ((f"{where}, {key}", both[0][key], both[1][key]) for key in both[0])
-        return [line for name, a, b in parts for line in differences(a, b, name)]
+        if "span" in one:  # of the numbers beside it
+            tolerance = TOLERANCE * one["span"]
+        keys = [key for key in one if key != "span"]
+        parts = ((one[key], other[key], f"{where}, {key}", tolerance) for key in keys)
+        return [line for part in parts for line in differences(*part)]
     return [] if same else [f"{where}: stored {stored!r}, now {new!r}"]
-
-
-def _moved(stored: Facts, new: Facts, where: str) -> list[str]:
-    if stored["rows"] != new["rows"]:
-        return [f"{where}: stored {stored['rows']} points, now {new['rows']}"]
-    gaps = np.abs(np.subtract(stored["numbers"], new["numbers"]))
-    moved = (gaps > TOLERANCE * stored["span"]).sum()
-    said = f"{where}: {moved} numbers moved, the furthest by {gaps.max():.2g}"
-    return [said] if moved else []

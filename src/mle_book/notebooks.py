@@ -48,6 +48,11 @@ def read(path: Path) -> NotebookNode:
     return notebook
 
 
+def title(notebook: NotebookNode) -> str:
+    """Return the title of a notebook, which its first line is."""
+    return notebook.cells[0].source.splitlines()[0].removeprefix("# ")
+
+
 def replace(path: Path, text: str) -> None:
     """Write `text` to `path` whole or not at all, whenever the run is stopped."""
     temporary = path.with_name(f".{path.name}.tmp")

@@ -114,6 +114,12 @@ FAULTS = [
         MOVED + "x limits",
     ),
     Fault("swapped figures", f"{DRAW}\nplt.plot(x)\nplt.show()", swapped, MOVED),
+    Fault(
+        "data shifted by a tenth of a standard deviation",
+        DRAW,
+        in_source("plot(x, x)", "plot(x, x + 0.1 * x.std(correction=0))"),
+        MOVED + r"artists, \d, points, 0, numbers, \d+: stored",
+    ),
     Fault("another seed", SEEDED, in_source("seed(0", "seed(1"), "mismatch 'stdout'"),
     Fault("a cell that fails", PRINT, in_source("x.", "y."), "NameError"),
 ]

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
-from mle_book.figure_facts import describe, differences
+from mle_book.drawn import describe
+from mle_book.figure_facts import differences
 
 SAMPLE = np.random.default_rng(0).normal(size=1000)
 GRID = np.linspace(-3, 3, 61)

@@ -8,7 +8,6 @@ appendix, E1.1 in exercises. Those with a colour map are marked, for a dark page
 
 from __future__ import annotations
 
-import json
 import re
 from functools import cache
 from pathlib import Path
@@ -20,6 +19,8 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms.images import BaseImageConverter
 from sphinx.writers.html5 import HTML5Translator
+
+from mle_book import figure_facts
 
 SIZE = r' style="width: (\d+)(?:px)?; height: (\d+)(?:px)?;"'
 
@@ -62,15 +63,10 @@ class Compress(BaseImageConverter):
 
 @cache
 def colour_mapped(notebook: Path) -> set[str]:
-    """Return the fingerprints of those figures of a notebook that have a colour map.
-
-    `mle_book.figure_facts` stores what figures show; it needs Matplotlib, a build not.
-    """
-    file = notebook.parent / "figures" / f"{notebook.stem}.json"
-    figures = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    """Return the fingerprints of those figures of a notebook that have a colour map."""
     return {
         fingerprint
-        for fingerprint, facts in figures.items()
+        for fingerprint, facts in figure_facts.load(notebook).items()
         for axes in facts["axes"]
         for artist in axes["artists"]
         if "map" in artist
