@@ -30,12 +30,13 @@ from pathlib import Path
 
 import nbformat
 import yaml
-from nbformat import NotebookNode
+from nbformat import NotebookNode, v4
 from otter.assign import main as otter_assign
 from otter.test_files.ok_test import OKTestFile
 
 from mle_book import publish
 from mle_book.notebooks import ROOT, NotebookError, read
+from mle_book.run import execute
 from mle_book.standalone import CELL_ID, HELPERS, literal, self_contained
 
 EXERCISES = ROOT / "book/exercises"
@@ -59,13 +60,14 @@ export OMP_NUM_THREADS=1
 cd /autograder/submission
 grep -FLZ 'TERM = \\"{term}\\"' *.ipynb | xargs -0r rm  # they are of another term
 """
+HIDDEN = "# A hidden check."
 # What otter reads in a cell of code, and what people read there instead.
 MARKS = {
     r'(?ms)^[ \t]*"""[; ]*# BEGIN PROMPT\n.*?^[ \t]*"""[; ]*# END PROMPT\n?': "",
     r"(?m)^[ \t]*# (BEGIN|END) SOLUTION.*(\n|\Z)": "",
     r"(?m)[ \t]*# ?SOLUTION( NO PROMPT)?[ \t]*$": "",
     r'(?m)^""".*TEST CONFIG\n': "",
-    r"(?m)^hidden: true$": "# A hidden check.",
+    r"(?m)^hidden: true$": HIDDEN,
     r"(?m)^points: (\S+)$": r"# Points: \1",
 }
 
@@ -74,7 +76,6 @@ MARKS = {
 class Paper:
     """An exercise as it was handed out: the notebook, and its checks by question."""
 
-    name: str
     notebook: NotebookNode
     questions: dict[str, OKTestFile]
 
@@ -88,15 +89,15 @@ class Exercise:
     """An exercise for a term.
 
     Attributes:
-        name: The name of its file, without the suffix.
+        path: The file that it is written in.
         source: The notebook as written, but for the term. Its outputs are those of
-            `DEFAULT`, so for any other term it has none.
+            `DEFAULT`.
         student: What students get, not yet self-contained.
         questions: Every check of every question.
         archive: The zip that Gradescope takes.
     """
 
-    name: str
+    path: Path
     source: NotebookNode
     student: NotebookNode
     questions: dict[str, OKTestFile]
@@ -120,7 +121,7 @@ def papers_of(term: str) -> dict[str, Paper]:
     found = {}
     for path in sorted(folder.glob("autograder/*.zip")):
         notebook = read(folder / "student" / f"{path.stem}.ipynb")
-        found[path.stem] = Paper(path.stem, notebook, questions(path.read_bytes()))
+        found[path.stem] = Paper(notebook, questions(path.read_bytes()))
     if not found:
         raise NotebookError(f"{folder} holds nothing: make editions TERM={term}")
     return found
@@ -138,17 +139,13 @@ def load(path: Path, term: str = DEFAULT) -> Exercise:
     source = read(path)
     line = f'TERM = "{DEFAULT}"'
     setup = [c for c in source.cells if line in c.source.splitlines()]
-    config = [c for c in source.cells if c.source.startswith("# ASSIGNMENT CONFIG")]
-    if len(setup) != 1 or len(config) != 1:
-        raise NotebookError(f"{path}: one cell has {line}, one # ASSIGNMENT CONFIG")
-    if demand_term(term) != DEFAULT:
-        setup[0].source = setup[0].source.replace(line, f'TERM = "{term}"')
-        for cell in source.cells:
-            if cell.cell_type == "code":
-                cell.outputs, cell.execution_count = [], None
+    if len(setup) != 1:
+        raise NotebookError(f"{path}: one cell has to have the line {line}")
+    setup[0].source = setup[0].source.replace(line, f'TERM = "{demand_term(term)}"')
     master = copy.deepcopy(source)
-    told = master.cells[source.cells.index(config[0])]
-    told.source = f"# ASSIGNMENT CONFIG\n{yaml.safe_dump(SETTINGS)}"
+    own = "# ASSIGNMENT CONFIG"
+    master.cells = [c for c in master.cells if not c.source.startswith(own)]
+    master.cells.insert(0, v4.new_raw_cell(f"{own}\n{yaml.safe_dump(SETTINGS)}"))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         nbformat.write(master, folder / path.name)
@@ -168,7 +165,7 @@ def load(path: Path, term: str = DEFAULT) -> Exercise:
             # otter then runs all checks of the question there, not at the end.
             cell.metadata["otter"] = {"tests": [called[2]]}
     archive = for_gradescope(archive, term)
-    return Exercise(path.stem, source, student, questions(archive), archive)
+    return Exercise(path, source, student, questions(archive), archive)
 
 
 def environment() -> str:
@@ -214,11 +211,6 @@ def code_of(doctested: str) -> str:
     return "".join(example.source for example in examples)
 
 
-def public_checks(question: OKTestFile) -> list[str]:
-    """Return the code of the checks of a question that students have."""
-    return [code_of(case.body) for case in question.test_cases if not case.hidden]
-
-
 def check(question: str) -> None:
     """Say what is right and what is wrong with the answer to a question."""
     for number, code in enumerate(check.checks[question], start=1):
@@ -239,13 +231,13 @@ def student_copy(exercise: Exercise, site: str | None = None) -> NotebookNode:
         exercise: The exercise.
         site: The address of the site, where links to chapters lead.
     """
-    copied = self_contained(exercise.student, EXERCISES, site)
+    copied = self_contained(exercise.student, exercise.path, site)
     first = next(cell for cell in copied.cells if cell.get("id") == CELL_ID)
-    first.outputs = []
-    lines = (
-        f"{name!r}: [{', '.join(literal(c, name) for c in public_checks(question))}],\n"
-        for name, question in exercise.questions.items()
-    )
+    lines = []
+    for name, question in exercise.questions.items():
+        public = [case.body for case in question.test_cases if not case.hidden]
+        codes = ", ".join(literal(code_of(body), name) for body in public)
+        lines.append(f"{name!r}: [{codes}],\n")
     first.source += f"\n\n\n{inspect.getsource(check)}\n\n"
     first.source += f"check.checks = {{\n{''.join(lines)}}}"
     return copied
@@ -255,7 +247,7 @@ def solutions(exercise: Exercise, site: str | None = None) -> NotebookNode:
     """Return the exercise with its solutions and all checks, self-contained."""
     shown = copy.deepcopy(exercise.source)
     shown.cells = [cell for _, _, cell in parts(exercise)]
-    return self_contained(shown, EXERCISES, site)
+    return self_contained(shown, exercise.path, site)
 
 
 def parts(exercise: Exercise) -> Iterator[tuple[str, str, NotebookNode]]:
@@ -276,41 +268,30 @@ def parts(exercise: Exercise) -> Iterator[tuple[str, str, NotebookNode]]:
         kind = kinds.get(cell.source.strip(), "given")
 
 
-def write(term: str) -> None:
-    """Write the three editions of every exercise for a term.
-
-    Raises:
-        NotebookError: An exercise cannot be cut, or its solution does not run.
-    """
-    from mle_book.run import execute  # needs what runs notebooks
-
-    folder = EDITIONS / demand_term(term)
-    shutil.rmtree(folder, ignore_errors=True)
-    for kind in ("student", "solutions", "autograder"):
-        (folder / kind).mkdir(parents=True)
+def main(term: str) -> int:
+    """Write the three editions of every exercise for a term; return 1 if that fails."""
     site = publish.site()
-    for path in sorted(EXERCISES.glob("[!.]*.ipynb")):
-        print(f"{path.stem}, {term} ...", flush=True)
-        exercise = load(path, term)
-        nbformat.write(student_copy(exercise, site), folder / "student" / path.name)
-        (folder / f"autograder/{path.stem}.zip").write_bytes(exercise.archive)
-        with tempfile.TemporaryDirectory() as empty:  # it writes data beside itself
-            solved = Path(empty, path.name)
-            nbformat.write(solutions(exercise, site), solved)
-            execute(solved)
-            shutil.move(solved, folder / "solutions")
-    print(f"Written to {folder.relative_to(ROOT).as_posix()}")
-
-
-def main(arguments: list[str]) -> int:
-    """Write the editions for the term named; return 1 if that fails."""
     try:
-        write(*arguments)
-    except (NotebookError, ValueError, OSError) as error:
+        folder = EDITIONS / demand_term(term)
+        shutil.rmtree(folder, ignore_errors=True)
+        for kind in ("student", "solutions", "autograder"):
+            (folder / kind).mkdir(parents=True)
+        for path in sorted(EXERCISES.glob("[!.]*.ipynb")):
+            print(f"{path.stem}, {term} ...", flush=True)
+            made = load(path, term)
+            nbformat.write(student_copy(made, site), folder / "student" / path.name)
+            (folder / f"autograder/{path.stem}.zip").write_bytes(made.archive)
+            with tempfile.TemporaryDirectory() as empty:  # it writes data beside itself
+                solved = Path(empty, path.name)
+                nbformat.write(solutions(made, site), solved)
+                execute(solved)
+                shutil.move(solved, folder / "solutions")
+    except (NotebookError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
+    print(f"Written to {folder.relative_to(ROOT).as_posix()}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1]))

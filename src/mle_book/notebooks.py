@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import nbformat
@@ -51,13 +50,3 @@ def read(path: Path) -> NotebookNode:
 def title(notebook: NotebookNode) -> str:
     """Return the title of a notebook, which its first line is."""
     return notebook.cells[0].source.splitlines()[0].removeprefix("# ")
-
-
-def replace(path: Path, text: str) -> None:
-    """Write `text` to `path` whole or not at all, whenever the run is stopped."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -18,7 +18,6 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import yaml
 
@@ -42,44 +41,14 @@ Text and figures: CC BY 4.0 (LICENSE-text). Code: MIT (LICENSE).
 # --- The repository -------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Repository:
-    """A repository on GitHub."""
-
-    owner: str
-    name: str
-
-    @property
-    def address(self) -> str:
-        """The address of its page."""
-        return f"{GITHUB}/{self.owner}/{self.name}"
-
-    @property
-    def pages(self) -> str:
-        """The address of its GitHub Pages, with a slash at the end."""
-        host = f"{self.owner.lower()}.github.io"
-        folder = "" if self.name.lower() == host else f"{self.name}/"
-        return f"https://{host}/{folder}"
-
-    def colab(self, path: str) -> str:
-        """Return what opens the file `path` of `BRANCH` in Colab."""
-        place = f"{self.owner}/{self.name}/blob/{BRANCH}/{quote(path)}"
-        return f"https://colab.research.google.com/github/{place}"
-
-    def binder(self, path: str) -> str:
-        """Return what opens the file `path` of `BRANCH` in Binder."""
-        place = f"{self.owner}/{self.name}/{BRANCH}?labpath={quote(path, safe='')}"
-        return f"https://mybinder.org/v2/gh/{place}"
-
-
-def repository() -> Repository | None:
-    """Return the repository of the book; None if it is not on GitHub."""
+def repository() -> str | None:
+    """Return the book's repository on GitHub, as owner/name; None if it has none."""
     name = os.environ.get("GITHUB_REPOSITORY")
     address = f"{GITHUB}/{name}" if name else git("remote", "get-url", "origin")
     # https://github.com/owner/name.git, git@github.com:owner/name, and their like
-    form = r"(.*[/@.])?github\.com(:\d+)?[:/]+([\w.-]+)/([\w.-]+?)(\.git)?/?"
+    form = r"(.*[/@.])?github\.com(:\d+)?[:/]+([\w.-]+/[\w.-]+?)(\.git)?/?"
     found = re.fullmatch(form, address or "", re.IGNORECASE)
-    return Repository(found[3], found[4]) if found else None
+    return found[3] if found else None
 
 
 def git(*command: str) -> str | None:
@@ -100,8 +69,11 @@ def git(*command: str) -> str | None:
 
 def home() -> str | None:
     """Return the address of the site, with a slash at the end, None if unknown."""
-    found = repository()
-    address = os.environ.get("SITE_URL") or (found and found.pages)
+    address = os.environ.get("SITE_URL")
+    if not address and (found := repository()):
+        owner, name = found.split("/")
+        host = f"{owner.lower()}.github.io"  # also a repository's name, for the root
+        address = f"https://{host}/{'' if name.lower() == host else name}"
     if not address:
         return None
     if not re.fullmatch(r"https?://[^\s/?#()]+(/[^\s?#()]*)?", address):

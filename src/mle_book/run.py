@@ -22,7 +22,7 @@ from nbformat import NotebookNode
 from PIL import Image
 
 from mle_book import explorers, figure_facts
-from mle_book.notebooks import ROOT, NotebookError, listed, read, replace
+from mle_book.notebooks import ROOT, NotebookError, listed, read
 from mle_book.standalone import CELL_ID
 
 TIMEOUT = 300  # seconds a cell: all chapters together should take less than 60
@@ -98,7 +98,8 @@ def save_facts(path: Path, facts: dict[str, figure_facts.Facts]) -> None:
     file.parent.mkdir(exist_ok=True)
     text = json.dumps(facts, indent=1)
     lists = re.compile(r"\[\n[^][{}]*\]")
-    replace(file, lists.sub(lambda m: re.sub(r"\n *", " ", m[0]), text) + "\n")
+    text = lists.sub(lambda m: re.sub(r"\n *", " ", m[0]), text)
+    file.write_text(f"{text}\n", "utf-8", newline="\n")
 
 
 def execute(path: Path) -> int:
@@ -146,7 +147,7 @@ def execute(path: Path) -> int:
     facts = take_facts(notebook)
     normalise(notebook)
     save_facts(path, facts)
-    replace(path, nbformat.writes(notebook) + "\n")
+    path.write_text(nbformat.writes(notebook) + "\n", "utf-8", newline="\n")
     return len(notebook.cells)
 
 

@@ -15,11 +15,10 @@ import tomllib
 from pathlib import Path
 from urllib.parse import quote
 
-from nbformat import NotebookNode, v4, writes
+from nbformat import NotebookNode, v4
 
-from mle_book.notebooks import NotebookError, read, replace
+from mle_book.notebooks import ROOT, NotebookError
 
-ROOT = Path(__file__).parents[2]
 HELPERS = ROOT / "src/mle_helpers.py"
 STYLE = ROOT / "src/mle_book/figures.mplstyle"
 PROJECT = ROOT / "pyproject.toml"
@@ -72,50 +71,36 @@ def _provide(helpers: str, style: str, data: dict[str, str]) -> None:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-    if data:
-        print("Beside this notebook:", ", ".join(data))
 
 
 def self_contained(
-    notebook: NotebookNode, folder: Path, site: str | None = None
+    notebook: NotebookNode, path: Path, site: str | None = None
 ) -> NotebookNode:
     """Return a copy of `notebook` that runs without any other file.
 
     Args:
         notebook: A chapter; if it holds outputs, the copy does too.
-        folder: Where the chapter lies, inside the book.
+        path: Where the chapter lies, inside the book.
         site: The address of the site, where links to other pages lead; without one,
             such a link becomes plain text.
 
     Raises:
         NotebookError: The notebook needs what cannot travel; the message says what.
     """
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    if not code:
-        raise NotebookError("no code to run")
     data: dict[str, str] = {}
     result = copy.deepcopy(notebook)
     for number, cell in enumerate(result.cells, start=1):
         try:
             if cell.cell_type == "code":
-                data |= _data(cell.source, folder)
+                data |= _data(cell.source, path.parent)
             elif cell.cell_type == "markdown":
-                cell.source = _with_links(cell.source, folder, site)
+                cell.source = _with_links(cell.source, path.parent, site)
         except NotebookError as error:
-            raise NotebookError(f"cell {number}: {error}") from error
-    data = dict(sorted(data.items()))
-    for cell in result.cells:
-        if cell.get("execution_count"):  # not so in the notebooks of students
-            cell.execution_count += 1
-            for output in cell.outputs:
-                if output.output_type == "execute_result":
-                    output.execution_count += 1
-    first = v4.new_code_cell(_source(data), id=CELL_ID, metadata=COLLAPSED)
-    first.execution_count = 1 if code[0].execution_count else None
-    if data:
-        said = f"Beside this notebook: {', '.join(data)}\n"
-        first.outputs = [v4.new_output("stream", text=said)]
-    result.cells.insert(notebook.cells.index(code[0]), first)
+            raise NotebookError(f"{path}: cell {number}: {error}") from error
+    source = _source(dict(sorted(data.items())))
+    first = v4.new_code_cell(source, id=CELL_ID, metadata=COLLAPSED)
+    kinds = [cell.cell_type for cell in result.cells]
+    result.cells.insert(kinds.index("code"), first)
     return result
 
 
@@ -184,17 +169,3 @@ def _with_links(text: str, folder: Path, site: str | None) -> str:
         return f"[{said}]({site}{place}{anchor})"
 
     return re.sub(LINK, lead, text)
-
-
-# --- Files ----------------------------------------------------------------------------
-
-
-def export(path: Path, folder: Path, site: str | None = None) -> Path:
-    """Write a self-contained copy of the notebook at `path` to `folder`."""
-    try:
-        alone = self_contained(read(path), path.parent, site)
-    except NotebookError as error:
-        raise NotebookError(f"{path}: {error}") from error
-    folder.mkdir(parents=True, exist_ok=True)
-    replace(folder / path.name, writes(alone) + "\n")
-    return folder / path.name

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from mle_book import publish
-from mle_book.publish import ROOT, Edition, Repository
+from mle_book.publish import ROOT, Edition
 
-FORK = Repository("Some-One", "-my_book.v2.")
+FORK = "Some-One/-my_book.v2."
 CITATION = """\
 title: A Book
 authors: [{name: A Person}, {name: B Person}]
@@ -67,14 +67,21 @@ def nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
         ("https://notgithub.com/a/book", None),
     ],
 )
-def test_what_git_calls_it(empty: Path, address: str, found: Repository | None) -> None:
+def test_what_git_calls_it(empty: Path, address: str, found: str | None) -> None:
     clone(empty, address)
     assert publish.repository() == found
 
 
-def test_address_of_the_pages() -> None:
-    assert FORK.pages == "https://some-one.github.io/-my_book.v2./"
-    assert Repository("A", "a.GitHub.io").pages == "https://a.github.io/"
+@pytest.mark.parametrize(
+    ("name", "home"),
+    [
+        (FORK, "https://some-one.github.io/-my_book.v2./"),
+        ("A/a.GitHub.io", "https://a.github.io/"),
+    ],
+)
+def test_pages_of_github(name: str, home: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_REPOSITORY", name)
+    assert publish.home() == home
 
 
 def test_environment_goes_before_remote(
@@ -82,7 +89,7 @@ def test_environment_goes_before_remote(
 ) -> None:
     clone(empty, "git@github.com:remote/book.git")
     monkeypatch.setenv("GITHUB_REPOSITORY", "Fork/book")
-    assert publish.repository() == Repository("Fork", "book")
+    assert publish.repository() == "Fork/book"
     assert publish.site() == "https://fork.github.io/book/"
     monkeypatch.setenv("SITE_URL", "https://a.b")
     assert publish.site() == "https://a.b/"

@@ -20,7 +20,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode, v4
 
-from mle_book import assignments, notebooks, run, standalone
+from mle_book import assignments, notebooks, standalone
 from mle_book.notebooks import NotebookError
 
 from . import alone
@@ -60,9 +60,9 @@ def test_notebooks_run_alone_and_give_their_outputs(tmp_path: Path) -> None:
         shutil.copytree(path.parent / "figures", folder / "figures")
         if path.parent == assignments.EXERCISES:
             made = assignments.solutions(assignments.load(path), SITE)
-            nbformat.write(made, folder / path.name)
         else:
-            standalone.export(path, folder, SITE)
+            made = standalone.self_contained(notebooks.read(path), path, SITE)
+        nbformat.write(made, folder / path.name)
     if found := compare(tmp_path):
         pytest.fail(found, pytrace=False)
     for folder in tmp_path.glob("*/"):
@@ -71,16 +71,14 @@ def test_notebooks_run_alone_and_give_their_outputs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
-def test_is_the_chapter_and_one_cell(path: Path, tmp_path: Path) -> None:
+def test_is_the_chapter_and_one_cell(path: Path) -> None:
     chapter = notebooks.read(path)
-    copied = notebooks.read(standalone.export(path, tmp_path, SITE))
+    copied = standalone.self_contained(chapter, path, SITE)
     code = [cell for cell in copied.cells if cell.cell_type == "code"]
-    assert [cell.execution_count for cell in code] == [*range(1, len(code) + 1)]
     assert copied.cells[0].cell_type == "markdown", "the title comes first"
     assert code[0].source.startswith("#@title ")
     assert code[0].metadata == standalone.COLLAPSED
     copied.cells.remove(code[0])
-    run.normalise(copied)
     for cell in (*copied.cells, *chapter.cells):
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\]\([^)]*\)", "]()", cell.source)
@@ -138,13 +136,12 @@ LINKS = [
 def test_links_lead_to_the_site_or_nowhere(
     book: Path, text: str, linked: str, plain: str
 ) -> None:
-    made = notebook("1", text=text)
-    assert standalone.self_contained(made, book, SITE).cells[0].source == linked
-    assert standalone.self_contained(made, book).cells[0].source == plain
+    made, page = notebook("1", text=text), book / "01.ipynb"
+    assert standalone.self_contained(made, page, SITE).cells[0].source == linked
+    assert standalone.self_contained(made, page).cells[0].source == plain
 
 
 BROKEN = [
-    (notebook(), "no code to run"),
     (notebook("f('data/none.csv')"), "cell 2: reads data/none.csv, which is no file"),
     (notebook("f('data/quotes.csv')"), "data/quotes.csv holds three single quotes"),
     (notebook("1", text="[x](03.ipynb)"), "cell 1: 03.ipynb is no page"),
@@ -156,4 +153,4 @@ def test_what_cannot_travel_is_named(
     book: Path, made: NotebookNode, message: str
 ) -> None:
     with pytest.raises(NotebookError, match=message):
-        standalone.self_contained(made, book, SITE)
+        standalone.self_contained(made, book / "01.ipynb", SITE)

@@ -52,7 +52,7 @@ def exercise(path: Path, term: str) -> assignments.Exercise:
 def paper(path: Path, term: str) -> Paper:
     """Return an exercise as it is handed out."""
     made = exercise(path, term)
-    return Paper(made.name, assignments.student_copy(made), made.questions)
+    return Paper(assignments.student_copy(made), made.questions)
 
 
 @functools.cache

@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 
 from mle_book import assignments
 from mle_book.notebooks import NotebookError
-from mle_book.site.downloads import hand_out
+from mle_book.site.downloads import offered
 
 from ..editions import alone
 from .answers import SAMPLE, TERMS, exercise
@@ -82,12 +82,11 @@ def test_gradescope_takes_notebooks_of_this_term_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["work.ipynb"]
 
 
-def test_what_a_page_offers(tmp_path: Path) -> None:
+def test_what_a_page_offers() -> None:
     """The student's copy of an exercise, and a chapter as it is."""
-    hand_out(assignments.ROOT / "book/01-sampling.ipynb", tmp_path)
-    assert '"execution_count": 1' in (tmp_path / "01-sampling.ipynb").read_text("utf-8")
-    hand_out(SAMPLE, tmp_path)
-    text = (tmp_path / "sample.ipynb").read_text("utf-8")
+    chapter = offered(assignments.ROOT / "book/01-sampling.ipynb")
+    assert any(cell.get("execution_count") for cell in chapter.cells)
+    text = "".join(cell.source for cell in offered(SAMPLE).cells)
     assert "scale_hat = ..." in text
     assert "divide by n" not in text
 
@@ -96,8 +95,6 @@ def test_terms_have_the_same_text() -> None:
     one, other = (exercise(SAMPLE, term) for term in TERMS)
     for a, b in zip(one.source.cells, other.source.cells, strict=True):
         assert a.source == b.source.replace('"2027-spring"', '"default"')
-    assert any(cell.get("outputs") for cell in one.source.cells)
-    assert not any(cell.get("outputs") for cell in other.source.cells)
 
 
 def test_solutions_have_no_marks() -> None:
@@ -111,7 +108,7 @@ def test_solutions_have_no_marks() -> None:
 
 @pytest.mark.parametrize("term", ["", ".", "..", "a/b", "a b", "-x", "é", 'x"'])
 def test_term_that_is_no_name(term: str, capsys: pytest.CaptureFixture) -> None:
-    assert assignments.main([term]) == 1
+    assert assignments.main(term) == 1
     assert capsys.readouterr().err == (
         f"a term must be named like 2027-spring, not {term!r}\n"
     )
@@ -120,8 +117,7 @@ def test_term_that_is_no_name(term: str, capsys: pytest.CaptureFixture) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ('TERM = "default"', 'TERM = "x"', "one cell has TERM"),
-        ("# ASSIGNMENT CONFIG", "# NOTHING", "one # ASSIGNMENT CONFIG"),
+        ('TERM = "default"', 'TERM = "x"', "one cell has to have the line TERM"),
         ("# END SOLUTION", "# END NOTHING", "otter cannot read it"),
     ],
 )

@@ -103,7 +103,7 @@ def of_questions(names: list[str]) -> Paper:
         case = {"code": code, "hidden": False, "points": 1}
         spec = {"name": name, "points": None, "suites": [{"cases": [case]}]}
         questions[name] = OKTestFile.from_spec(spec)
-    return Paper("many", v4.new_notebook(cells=cells), questions)
+    return Paper(v4.new_notebook(cells=cells), questions)
 
 
 def mark_all(cells: dict[str, str], time: float = 60, box: grade.Sandbox = BOX) -> dict:

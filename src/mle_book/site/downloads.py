@@ -11,19 +11,18 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from urllib.parse import quote
 
 import nbformat
-from docutils import nodes
+from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.config import Config
-from sphinx.errors import ExtensionError
 
 from mle_book import publish
 from mle_book.assignments import EXERCISES, load, student_copy
-from mle_book.notebooks import NotebookError, chapters
-from mle_book.publish import LATEST, ROOT
-from mle_book.standalone import export
+from mle_book.notebooks import chapters, read
+from mle_book.publish import BRANCH, GITHUB, LATEST, ROOT
+from mle_book.standalone import self_contained
 
 FOLDER = "notebooks"  # of the site
 START = """\
@@ -43,17 +42,17 @@ SHOWN = ("torch", "numpy", "pandas", "matplotlib", "seaborn")
 def setup(app: Sphinx) -> None:
     """Add texts and buttons to the pages, and the notebooks to the site."""
     app.connect("config-inited", prepare)
-    app.connect("html-page-context", add_buttons)
+    app.connect("html-page-context", add)
     app.connect("build-finished", write_notebooks)
 
 
 def prepare(app: Sphinx, config: Config) -> None:
     """Offer texts to pages, such as `{{ edition }}`; tell the theme the address."""
-    texts = {"edition": edition(), "build": build(), "start": start()}
-    config.myst_substitutions = {**(config.myst_substitutions or {}), **texts}
+    config.myst_substitutions |= {"edition": edition(), "build": build()}
+    config.myst_substitutions |= {"start": start()}
     found = publish.repository()
     options = config.html_theme_options
-    options["repository_url"] = found.address if found else ""
+    options["repository_url"] = f"{GITHUB}/{found}" if found else ""
     options["use_repository_button"] = bool(found)
     if not found:
         # Printed, for Sphinx shows nothing but warnings here, which `-W` makes errors.
@@ -66,7 +65,7 @@ def edition() -> str:
     cited = f"**To cite** it: {publish.cite(this, publish.site())}"
     if not found:
         return cited
-    releases = f"{found.address}/releases"
+    releases = f"{GITHUB}/{found}/releases"
     if this.name == LATEST:
         files = f"[the newest edition]({releases}/latest) as a PDF or an archive"
     else:
@@ -80,8 +79,8 @@ def edition() -> str:
 
 def start() -> str:
     """Return buttons to read the first chapter and to run it, in Markdown."""
-    first, found = chapters()[0], publish.repository()
-    colab = found and found.colab(f"{publish.edition_name()}/{first.name}")
+    first = chapters()[0]
+    colab = elsewhere(first.name).get("Colab")
     return START.format(
         chapter=first.stem,
         run=colab or f"../{FOLDER}/{first.name}",
@@ -95,7 +94,7 @@ def build() -> str:
     if commit := publish.git("rev-parse", "HEAD"):
         found = publish.repository()
         name = f"`{commit[:12]}`"
-        link = f"[{name}]({found.address}/commit/{commit})" if found else name
+        link = f"[{name}]({GITHUB}/{found}/commit/{commit})" if found else name
         day = publish.git("log", "-1", "--format=%cs")
         lines += [f"**Commit.** {link}, of {day}.", ""]
     pinned = (ROOT / "requirements.lock").read_text("utf-8")
@@ -105,44 +104,39 @@ def build() -> str:
     return "\n".join(lines)
 
 
-def add_buttons(
-    app: Sphinx,
-    page: str,
-    template: str,
-    context: dict[str, Any],
-    doctree: nodes.document | None,
-) -> None:
+def elsewhere(name: str) -> dict[str, str]:
+    """Return what opens a notebook of the branch, by the button that leads there."""
+    if not (found := publish.repository()):
+        return {}
+    path = f"{publish.edition_name()}/{name}"
+    colab = f"https://colab.research.google.com/github/{found}/blob/{BRANCH}"
+    binder = f"https://mybinder.org/v2/gh/{found}/{BRANCH}?labpath="
+    return {"Colab": f"{colab}/{quote(path)}", "Binder": binder + quote(path, safe="")}
+
+
+def add(app: Sphinx, page: str, template: str, context: dict, *_: object) -> None:
     """Give the template of a notebook's page its buttons."""
-    if page not in app.env.found_docs or not (path := notebook(app, page)):
-        return
-    published = f"{publish.edition_name()}/{path.name}"
-    found = publish.repository()
-    context["notebook_download"] = f"{FOLDER}/{path.name}"
-    context["notebook_colab"] = found and found.colab(published)
-    context["notebook_binder"] = found and found.binder(published)
+    if page in app.env.found_docs and (path := notebook(app, page)):
+        context["notebook_download"] = f"{FOLDER}/{path.name}"
+        context["notebook_elsewhere"] = elsewhere(path.name)
 
 
 def write_notebooks(app: Sphinx, exception: Exception | None) -> None:
     """Write the notebook of each page into the site, to run alone."""
     if exception or app.builder.name != "html":
         return
-    paths = [path for page in app.env.found_docs if (path := notebook(app, page))]
-    try:
-        if len({path.name for path in paths}) < len(paths):
-            raise NotebookError("two notebooks of the site have the same name")
-        for path in sorted(paths):
-            hand_out(path, Path(app.outdir, FOLDER))
-    except NotebookError as error:
-        raise ExtensionError(str(error)) from error
+    folder = Path(app.outdir, FOLDER)
+    folder.mkdir(exist_ok=True)
+    for page in app.env.found_docs:
+        if path := notebook(app, page):
+            nbformat.write(offered(path), folder / path.name)
 
 
-def hand_out(path: Path, folder: Path) -> None:
-    """Write a notebook to run alone: of an exercise the student's copy."""
-    if path.parent.name != EXERCISES.name:
-        export(path, folder, publish.site())
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    nbformat.write(student_copy(load(path), publish.site()), folder / path.name)
+def offered(path: Path) -> NotebookNode:
+    """Return a notebook as it runs alone: of an exercise the student's copy."""
+    if path.parent.name == EXERCISES.name:
+        return student_copy(load(path), publish.site())
+    return self_contained(read(path), path, publish.site())
 
 
 def notebook(app: Sphinx, page: str) -> Path | None:

@@ -77,11 +77,7 @@ def missing_page(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
 
 
 def describe(
-    app: Sphinx,
-    page: str,
-    template: str,
-    context: dict[str, Any],
-    doctree: nodes.document | None,
+    app: Sphinx, page: str, _: str, context: dict, doctree: nodes.document | None
 ) -> None:
     """Give the templates what they say of a page, its foot the edition."""
     book = app.config.html_title

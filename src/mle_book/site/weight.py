@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
-from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.builders.html._assets import _CascadingStyleSheet, _JavaScript
 
@@ -35,13 +33,7 @@ def setup(app: Sphinx) -> None:
     app.connect("build-finished", remove)
 
 
-def choose(
-    app: Sphinx,
-    page: str,
-    template: str,
-    context: dict[str, Any],
-    doctree: nodes.document | None,
-) -> None:
+def choose(app: Sphinx, page: str, template: str, context: dict, *_: object) -> None:
     """Leave out the files that nothing on the page uses; defer the scripts."""
     body = context.get("body") or ""
 
