@@ -12,8 +12,6 @@ An exercise draws its data and its constants from the name of the term, which st
 one line of it. Another term is the same notebook with another name there.
 """
 
-from __future__ import annotations
-
 import copy
 import doctest
 import inspect

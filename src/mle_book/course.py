@@ -9,8 +9,6 @@ before it. Formulas and lists stay; all the text is in the speaker's notes (key 
 cell that says its own `slideshow` in Jupyter's metadata keeps it.
 """
 
-from __future__ import annotations
-
 import html
 import re
 import shutil

@@ -3,8 +3,6 @@
 A kernel imports this; `mle_book.figure_facts` stores and compares what it says.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

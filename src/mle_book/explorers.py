@@ -4,8 +4,6 @@ The metadata of a cell name them, as expressions: numbers, lists or tensors. `ma
 execute` stores what they give beside them; in each test run they are compared.
 """
 
-from __future__ import annotations
-
 import ast
 import json
 from typing import Any

@@ -8,8 +8,6 @@ its style and points (`mle_book.drawn`). `make execute` keeps them in
 `differences` compares two.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

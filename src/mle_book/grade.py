@@ -12,8 +12,6 @@ does not hold: the checks run beside the student's code, and who sets out to for
 result there can. For an exam, read the answers that matter.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

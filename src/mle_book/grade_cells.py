@@ -4,8 +4,6 @@
 is one. So it imports nothing of the book, which is not to be seen there.
 """
 
-from __future__ import annotations
-
 import builtins
 import json
 import sys

@@ -4,8 +4,6 @@ Names that Canvas and Moodle give to downloads are understood, in a folder or in
 zip; else a folder, a zip or a file is named after its student.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import re

@@ -1,7 +1,5 @@
 """Write marks down: tables, a page for each student, and what goes to the platform."""
 
-from __future__ import annotations
-
 import html
 import re
 import time

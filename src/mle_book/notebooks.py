@@ -3,8 +3,6 @@
 `_toc.yml` is the one list of them. A chapter stands in a part that is `numbered`.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import nbformat

@@ -5,8 +5,6 @@ all pages in one, in the order of their contents. How it looks on paper is said 
 `book/_assets/print.css`, for single pages too.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -9,8 +9,6 @@ into an archive, to read and run offline. `.ci/publish` pushes the site to where
 read.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -6,8 +6,6 @@ into a file beside it (`mle_book.figure_facts`). A notebook whose cell fails, or
 would lose a figure, stays on disk as it was.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import re

@@ -6,8 +6,6 @@ and the data that the chapter reads. Links to other pages lead to the site, whic
 such a copy of each of its notebooks.
 """
 
-from __future__ import annotations
-
 import copy
 import inspect
 import re

@@ -1,7 +1,5 @@
 """The Sphinx extension of the site: each module here adds one thing to its pages."""
 
-from __future__ import annotations
-
 from sphinx.application import Sphinx
 
 PARTS = (

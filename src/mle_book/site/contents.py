@@ -6,8 +6,6 @@ with exercises what students will learn, what they need and how long it takes, a
 each exercise the points, the minutes, and the misconceptions behind its wrong answers.
 """
 
-from __future__ import annotations
-
 import io
 import re
 import tomllib

@@ -6,8 +6,6 @@ branch where the repository publishes the same file. What needs a repository is 
 where none is known.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from pathlib import Path

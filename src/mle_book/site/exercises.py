@@ -7,8 +7,6 @@ that a page offers is the student's copy in either case: buttons take it from
 `mle_book.site.downloads`, and Sphinx copies no sources (`html_copy_source`).
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterable, Iterator

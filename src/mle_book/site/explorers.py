@@ -5,8 +5,6 @@ says how. All that it needs is in the page or on the site, so a disk will do, to
 page of text shows that of a chapter by the directive `explorer`, and there it plays.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -6,8 +6,6 @@ Sphinx numbers the figures of chapters; those of other pages get a letter: A.1 i
 appendix, E1.1 in exercises. Those with a colour map are marked, for a dark page.
 """
 
-from __future__ import annotations
-
 import re
 from functools import cache
 from pathlib import Path

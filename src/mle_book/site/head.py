@@ -6,8 +6,6 @@ page, and a page for an address that leads nowhere. Addresses have to be whole, 
 needs one is left out where the address of the site is unknown.
 """
 
-from __future__ import annotations
-
 import html
 import re
 import textwrap

@@ -5,8 +5,6 @@ it is read. Browsers and screen readers read MathML by themselves, with no netwo
 Each formula holds its LaTeX, which is what copying gives (`maths.js`).
 """
 
-from __future__ import annotations
-
 import re
 
 from docutils import nodes

@@ -1,7 +1,5 @@
 """Search finds the parts of a name, too: *tril* where a page says `scale_tril`."""
 
-from __future__ import annotations
-
 import re
 
 from sphinx.application import Sphinx

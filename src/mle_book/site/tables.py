@@ -1,7 +1,5 @@
 """Tables that pandas wrote say which of their cells are headers, and of what."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from bs4 import BeautifulSoup, Tag

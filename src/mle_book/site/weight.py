@@ -3,8 +3,6 @@
 Extensions load what they bring on every page, whether or not anything there needs it.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
