@@ -124,7 +124,7 @@ grade: .venv/test.stamp
 	@test -n '$(SUBMISSIONS)' || { echo 'Name the folder: make grade SUBMISSIONS=...'; \
 		exit 1; }
 	@$(BIN)/python -m mle_book.grade '$(SUBMISSIONS)' '$(FOR)' \
-		$(addprefix --roster ,$(ROSTER))
+		$(if $(ROSTER),'$(ROSTER)')
 
 slides: .venv/test.stamp
 	@$(BIN)/python -m mle_book.course

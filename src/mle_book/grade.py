@@ -1,6 +1,7 @@
 """Grade what students handed in, for a term whose assignments are there.
 
-``python -m mle_book.grade SUBMISSIONS TERM`` writes marks to ``_build/grades/TERM``.
+``python -m mle_book.grade SUBMISSIONS TERM [TABLE]`` writes marks to
+``_build/grades/TERM``. The table is of students, from Canvas or Moodle.
 
 A student's answers are set into a fresh copy of what was handed out, so a given cell
 that was deleted, moved or changed harms nobody. A real kernel runs that copy; after
@@ -12,7 +13,6 @@ does not hold: the checks run beside the student's code, and who sets out to for
 result there can. For an exam, read the answers that matter.
 """
 
-import argparse
 import json
 import os
 import random
@@ -184,28 +184,23 @@ def grade(
     return rows
 
 
-def main(arguments: list[str]) -> int:
-    """Grade as the command line says; return 1 if nothing can be graded."""
-    parser = argparse.ArgumentParser("python -m mle_book.grade")
-    parser.add_argument("submissions", type=Path, metavar="SUBMISSIONS")
-    parser.add_argument("term", metavar="TERM")
-    parser.add_argument("--roster", type=Path, help="the platform's table of students")
-    options = parser.parse_args(arguments)
-    folder = GRADES / options.term
+def main(submissions: str, term: str, platform: str = "") -> int:
+    """Grade a folder, with the platform's table if any; return 1 if that fails."""
+    folder, overrides = GRADES / term, Path(submissions, "overrides.csv")
     try:
-        papers = papers_of(options.term)
-        if not (students := collect(options.submissions, list(papers))):
-            raise ValueError(f"nothing was handed in at {options.submissions}")
-        roster = enrol(students, options.roster) if options.roster else None
-        sandbox = Sandbox(options.submissions)
+        papers = papers_of(term)
+        if not (students := collect(Path(submissions), list(papers))):
+            raise ValueError(f"nothing was handed in at {submissions}")
+        roster = enrol(students, Path(platform)) if platform else None
+        sandbox = Sandbox(Path(submissions))
         print("" if sandbox.contained else UNCONTAINED)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            done = pool.map(lambda s: grade(s, papers, options.term, sandbox), students)
-            found = [*tqdm(done, "Grading", len(students), unit="student")]
-        rows = [row for each in found for row in each]
+            done = pool.map(lambda s: grade(s, papers, term, sandbox), students)
+            found = tqdm(done, "Grading", len(students), unit="student")
+            rows = [row for each in found for row in each]
         long = pd.DataFrame(rows, columns=["student", "exercise", *MARK])
-        if (options.submissions / "overrides.csv").exists():
-            override(long, options.submissions / "overrides.csv")
+        if overrides.exists():
+            override(long, overrides)
         write(long, students, folder)
         if roster is not None:
             give_back(long, roster, folder)
@@ -217,4 +212,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(*sys.argv[1:]))

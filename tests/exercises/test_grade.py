@@ -271,8 +271,8 @@ def test_class(course: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> N
         "Student,ID,SIS User ID,Section,sample (123)\n    Points Possible,,,,\n"
         '"Lovelace, Ada",7,a,1,\n"Turing, Alan",8,b,1,\n"Gauss, Carl",11,c,1,\n'
     )
-    command = [str(tmp_path), TERM, "--roster", str(tmp_path / "roster.csv")]
-    assert grade.main(command) == 0, capsys.readouterr().err
+    command = [str(tmp_path), TERM, str(tmp_path / "roster.csv")]
+    assert grade.main(*command) == 0, capsys.readouterr().err
     found = rows(course / "grades.csv")
     assert {name: row["points"] for name, row in found.items()} == {
         "(maximum)": "5.0",
@@ -315,8 +315,7 @@ def test_again_with_overrides(course: Path, tmp_path: Path) -> None:
     )
     course.mkdir(parents=True, exist_ok=True)
     (course / "grades.csv").touch()
-    command = [str(tmp_path), TERM, "--roster", str(tmp_path / "roster.csv")]
-    assert grade.main(command) == 0
+    assert grade.main(str(tmp_path), TERM, str(tmp_path / "roster.csv")) == 0
     assert rows(course / "grades.csv")["ada"]["points"] == "4.5"
     assert list(course.parent.glob(f"{TERM} of */grades.csv"))
     page = (course / "students/ada.html").read_text("utf-8")
@@ -331,13 +330,13 @@ def test_again_with_overrides(course: Path, tmp_path: Path) -> None:
         (["no", TERM], "nothing was handed in at no"),
         ([HERE, "2031"], "make editions TERM=2031"),
         ([HERE, "../x"], "must be named like"),
-        ([HERE, TERM, "--roster", "no.csv"], "no.csv"),
+        ([HERE, TERM, "no.csv"], "no.csv"),
     ],
 )
 def test_nothing_to_grade(
     arguments: list[str], says: str, course: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    assert grade.main(arguments) == 1
+    assert grade.main(*arguments) == 1
     assert says in capsys.readouterr().err
 
 

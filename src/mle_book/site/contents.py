@@ -62,11 +62,6 @@ OPENING = r"""(?sx)
 HEADING = r"^### ((q\d+)\. .+ \((\d+) points?, (\d+) minutes\))$"
 
 
-def setup(app: Sphinx) -> None:
-    """Offer both to the pages of text."""
-    app.connect("config-inited", offer)
-
-
 def offer(app: Sphinx, config: Config) -> None:
     """Give the pages of text `{{ chapters }}` and `{{ teaching }}`."""
     lessons = "\n".join(map(teaching, chapters()))

@@ -37,13 +37,6 @@ Read chapter 1
 SHOWN = ("torch", "numpy", "pandas", "matplotlib", "seaborn")
 
 
-def setup(app: Sphinx) -> None:
-    """Add texts and buttons to the pages, and the notebooks to the site."""
-    app.connect("config-inited", prepare)
-    app.connect("html-page-context", add)
-    app.connect("build-finished", write_notebooks)
-
-
 def prepare(app: Sphinx, config: Config) -> None:
     """Offer texts to pages, such as `{{ edition }}`; tell the theme the address."""
     config.myst_substitutions |= {"edition": edition(), "build": build()}

@@ -26,12 +26,6 @@ FOLDED = {
 }
 
 
-def setup(app: Sphinx) -> None:
-    """Change an exercise as it is read."""
-    app.connect("source-read", fold)
-    app.connect("html-page-context", mend)
-
-
 def fold(app: Sphinx, docname: str, source: list[str]) -> None:
     """Replace the source of an exercise by what its page shows."""
     path = Path(app.env.doc2path(docname))

@@ -19,24 +19,12 @@ from mle_book.publish import ROOT
 FOLDER = ROOT / "book/_assets/explorers"
 
 
-def setup(app: Sphinx) -> None:
-    """Add the explorers to the pages; `weight` leaves the files out of others."""
-    app.add_js_file("explorers/explorers.js")
-    app.add_css_file("explorers/explorers.css")
-    app.connect("doctree-read", add_explorers)
-    app.add_directive("explorer", Explorer)
-
-
 def add_explorers(app: Sphinx, doctree: nodes.document) -> None:
     """Put each explorer after the cell that names it."""
     for cell in list(doctree.findall(nodes.container)):
-        metadata = cell.get("cell_metadata", {}).get("explorer")
-        if cell.get("nb_element") == "cell_code" and metadata:
-            html = explorer(app, **metadata)
-            cell.parent.insert(
-                cell.parent.index(cell) + 1, nodes.raw("", html, format="html")
-            )
-            app.env.note_dependency(str(FOLDER / f"{metadata['name']}.json"))
+        asked = cell.get("cell_metadata", {}).get("explorer")
+        if asked and cell.get("nb_element") == "cell_code":
+            cell.parent.insert(cell.parent.index(cell) + 1, explorer(app, asked))
 
 
 class Explorer(SphinxDirective):
@@ -48,46 +36,34 @@ class Explorer(SphinxDirective):
         """Return the explorer."""
         chapter, name = self.arguments
         path = ROOT / f"book/{chapter}.ipynb"
-        self.env.note_dependency(str(path))
         for cell in notebooks.read(path).cells:
-            metadata = cell.metadata.get("explorer", {})
-            if metadata.get("name") == name:
-                html = explorer(self.env.app, **metadata, plays=True)
-                return [nodes.raw("", html, format="html")]
+            asked = cell.metadata.get("explorer", {})
+            if asked.get("name") == name:
+                return [explorer(self.env.app, asked, plays=True)]
         raise self.error(f"{path} has no explorer {name!r}")
 
 
-def explorer(
-    app: Sphinx,
-    name: str,
-    data: dict[str, str],
-    values: dict[str, Any] | None = None,
-    start: dict[str, Any] | None = None,
-    plays: bool = False,
-) -> str:
-    """Return the HTML of an explorer, hidden until its script has drawn it.
+def explorer(app: Sphinx, asked: dict[str, Any], plays: bool = False) -> nodes.raw:
+    """Return an explorer, hidden until its script has drawn it.
 
     Args:
         app: Whose templates are used.
-        name: Which explorer.
-        data: What it works on, as expressions of the chapter, by name.
-        values: What those expressions gave.
-        start: Where its controls stand at first, by name, if not where declared.
+        asked: What the metadata of a cell say: its `name`, the `data` that it works on,
+            as expressions of the chapter, the `values` that they gave, and where its
+            controls `start`, by name, if not where declared.
         plays: Whether it presses its button "play" itself.
     """
+    name, values = asked["name"], asked.get("values", {})
     path = FOLDER / f"{name}.json"
     if not path.is_file():
         known = sorted(each.stem for each in FOLDER.glob("*.json"))
         raise ExtensionError(f"no explorer {name!r}; there are {known}")
-    if values is None or values.keys() != data.keys():
+    if values.keys() != asked["data"].keys():
         raise ExtensionError(f"explorer {name!r} has not its data; run: make execute")
     declared = json.loads(path.read_text("utf-8"))
     specs = [chart["spec"] for chart in declared["charts"]]
     script = json.dumps({"name": name, "data": values, "charts": specs})
-    context = {
-        **declared,
-        "start": start or {},
-        "plays": plays,
-        "script": script.replace("<", r"\u003c"),
-    }
-    return app.builder.templates.render("explorer.html", context)
+    own = {"start": asked.get("start", {}), "plays": plays}
+    own["script"] = script.replace("<", r"\u003c")
+    html = app.builder.templates.render("explorer.html", declared | own)
+    return nodes.raw("", html, format="html")

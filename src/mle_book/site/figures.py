@@ -23,13 +23,6 @@ from mle_book import figure_facts
 SIZE = r' style="width: (\d+)(?:px)?; height: (\d+)(?:px)?;"'
 
 
-def setup(app: Sphinx) -> None:
-    """Convert the images of each page, write their tags, and number figures."""
-    app.add_post_transform(Compress)
-    app.add_node(nodes.image, override=True, html=(visit, HTML5Translator.depart_image))
-    app.connect("env-get-updated", letter, priority=900)  # after Sphinx's own numbers
-
-
 class Compress(BaseImageConverter):
     """Put a WebP of the same pixels in place of each PNG."""
 

@@ -55,14 +55,6 @@ SITEMAP = """\
 """
 
 
-def setup(app: Sphinx) -> None:
-    """Describe each page, and add the files that stand beside them."""
-    app.connect("config-inited", know_address)
-    app.connect("html-collect-pages", missing_page)
-    app.connect("html-page-context", describe)
-    app.connect("build-finished", write)
-
-
 def know_address(app: Sphinx, config: Config) -> None:
     """Let Sphinx say where each page is, in its canonical link."""
     config.html_baseurl = publish.site() or ""

@@ -9,7 +9,6 @@ import re
 
 from docutils import nodes
 from math_core import LatexError, LatexToMathML
-from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
 
@@ -21,11 +20,6 @@ converter = LatexToMathML(annotation=True)
 ROOT = "<msqrt>", '<msqrt><mspace height="0.75em"/>'
 # WebKit sets an accent in its place only where it may stretch.
 ACCENT = re.compile('(?<=<mo stretchy=)"false"(?=>[^<]*</mo></mover>)')
-
-
-def setup(app: Sphinx) -> None:
-    """Offer the math renderer that `html_math_renderer: mathml` names."""
-    app.add_html_math_renderer("mathml", (visit_inline, None), (visit_display, None))
 
 
 def visit_inline(translator: HTML5Translator, node: nodes.math) -> None:

@@ -2,7 +2,6 @@
 
 import re
 
-from sphinx.application import Sphinx
 from sphinx.search.en import SearchEnglish
 
 PARTS = re.compile("_|(?<=[a-z])(?=[A-Z])")  # `search.js` splits names likewise
@@ -16,8 +15,3 @@ class English(SearchEnglish):
         words = super().split(input)
         parts = [each for word in words for each in PARTS.split(word)]
         return [*words, *parts]
-
-
-def setup(app: Sphinx) -> None:
-    """Let the index be made so."""
-    app.add_search_language(English)

@@ -4,13 +4,7 @@ from typing import Any
 
 from bs4 import BeautifulSoup, Tag
 from docutils import nodes
-from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
-
-
-def setup(app: Sphinx) -> None:
-    """Mend the tables of each page."""
-    app.add_post_transform(MendTables)
 
 
 class MendTables(SphinxPostTransform):

@@ -25,12 +25,6 @@ USED_BY = {
 UNUSED = "scripts/fontawesome.js*", "**/*.map", "vendor/fontawesome/webfonts/*.ttf"
 
 
-def setup(app: Sphinx) -> None:
-    """Choose each page's files, after all extensions have named theirs."""
-    app.connect("html-page-context", choose, priority=950)
-    app.connect("build-finished", remove)
-
-
 def choose(app: Sphinx, page: str, template: str, context: dict, *_: object) -> None:
     """Leave out the files that nothing on the page uses; defer the scripts."""
     body = context.get("body") or ""
