@@ -225,9 +225,7 @@ def check(question: str) -> None:
 def student_copy(exercise: Exercise, site: str | None = None) -> NotebookNode:
     """Return what a student gets: stubs, public checks, and no need of other files.
 
-    Args:
-        exercise: The exercise.
-        site: The address of the site, where links to chapters lead.
+    Links lead to chapters at the address `site`.
     """
     copied = self_contained(exercise.student, exercise.path, site)
     first = next(cell for cell in copied.cells if cell.get("id") == CELL_ID)

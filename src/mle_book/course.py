@@ -5,8 +5,7 @@ that reveal.js shows without a network, and its questions with their answers, fo
 (QTI 1.2) and for Moodle (XML).
 
 A section is a slide, and goes on below it: what a cell shows, under the last words
-before it. Formulas and lists stay; all the text is in the speaker's notes (key S). A
-cell that says its own `slideshow` in Jupyter's metadata keeps it.
+before it. Formulas and lists stay; all the text is in the speaker's notes (key S).
 """
 
 import html
@@ -42,12 +41,8 @@ MATHML = LatexToMathML()
 def bank(notebook: NotebookNode) -> list[tuple[str, str]]:
     """Return the questions at the end of a chapter, each with its answer."""
     text = without_links("\n\n".join(c.source for c in notebook.cells[-3:]))
-    found = re.findall(QUESTION, text.partition("## Questions")[2])
-    return [(_plain(question), _plain(answer)) for question, answer in found]
-
-
-def _plain(text: str) -> str:
-    return re.sub("(?m)^   ", "", text).strip()  # as it is indented in a list
+    text = re.sub("(?m)^   ", "", text.partition("## Questions")[2])  # as in a list
+    return [(q.strip(), a.strip()) for q, a in re.findall(QUESTION, text)]
 
 
 def without_links(text: str) -> str:
@@ -98,9 +93,7 @@ def _slides(notebook: NotebookNode) -> Iterator[NotebookNode]:
     """Yield the cells of a chapter, each with its place among the slides."""
     setup, *_ = (cell for cell in notebook.cells if cell.cell_type == "code")
     for before, cell in pairwise([None, *notebook.cells]):
-        if "slideshow" in cell.metadata:
-            yield cell
-        elif cell.cell_type == "code":
+        if cell.cell_type == "code":
             figure = cell.metadata.get("mystnb", {}).get("figure")
             if figure:  # alone, for there is no room for both
                 cell.metadata["tags"] = ["figure"]

@@ -28,13 +28,13 @@ import pandas as pd
 from tqdm import tqdm
 
 from mle_book.assignments import Paper, code_of, kind_of, papers_of
-from mle_book.grade_collect import Notebook, Student, UnmarkedError, collect
+from mle_book.grade_collect import Notebook, Student, collect
 from mle_book.grade_report import enrol, give_back, override, write
 from mle_book.notebooks import ROOT, NotebookError
 
 GRADES = ROOT / "_build/grades"
 CELLS = Path(__file__).with_name("grade_cells.py")
-MARK = ["question", "points", "maximum", "comment"]
+COLUMNS = ["student", "exercise", "question", "points", "maximum", "comment"]
 TIME = 120  # seconds a cell; a notebook has five times that, and 20 to begin
 BUBBLEWRAP = """bwrap --unshare-net --unshare-pid --unshare-ipc --unshare-uts
     --die-with-parent --new-session --ro-bind / / --dev /dev --proc /proc"""
@@ -105,13 +105,13 @@ def exercise_of(notebook: Notebook, papers: dict[str, Paper], term: str) -> str:
     sources = {source.strip() for _, source in notebook.cells}
     found = re.search(r'^TERM = "(.*)"', "\n".join(sources), re.M)
     if found and found[1] != term:
-        raise UnmarkedError(f"it is of the term {found[1]}, not of {term}")
+        raise NotebookError(f"it is of the term {found[1]}, not of {term}")
     likeness = {
         name: len(sources & {*paper.code("given")}) + (name in notebook.name)
         for name, paper in papers.items()
     }
     if not any(likeness.values()):
-        raise UnmarkedError("of which exercise it is cannot be told")
+        raise NotebookError("of which exercise it is cannot be told")
     return max(likeness, key=likeness.__getitem__)
 
 
@@ -135,11 +135,11 @@ def placed(paper: Paper, handed: list[tuple[str, str]]) -> list[list[str]]:
 
 
 def marks(
-    paper: Paper, own: list[list[str]], sandbox: Sandbox, time: float = TIME
+    paper: Paper, handed: list[tuple[str, str]], sandbox: Sandbox, time: float = TIME
 ) -> list[dict]:
-    """Return what the student's code, as `placed` gives it, earns in each question."""
+    """Return what the student's code earns in each question."""
     cells = []
-    for cell, sources in zip(paper.notebook.cells, own, strict=True):
+    for cell, sources in zip(paper.notebook.cells, placed(paper, handed), strict=True):
         cells += [cell.source] * (kind_of(cell) == "given") + sources
         for name in cell.metadata.get("otter", {}).get("tests", []):
             codes = [code_of(case.body) for case in paper.questions[name].test_cases]
@@ -147,7 +147,7 @@ def marks(
     handed_out = paper.code("first", "given"), paper.code("answer")
     replies, found = sandbox.run(handed_out=handed_out, cells=cells, time=time), []
     if "" not in replies:
-        raise UnmarkedError("what was handed out does not run here: is memory short?")
+        raise NotebookError("what was handed out does not run here: is memory short?")
     ended = ["the notebook ended before this: it took too long, or broke Python"]
     for name, question in paper.questions.items():
         cases = question.test_cases
@@ -155,8 +155,8 @@ def marks(
         points = sum(c.points for c, each in zip(cases, said, strict=True) if not each)
         why = "; ".join(dict.fromkeys(filter(None, [*stopped, *said])))
         why = why.replace("KeyboardInterrupt", f"took more than {time:g} s")
-        row = name, points, question.possible, why
-        found.append(dict(zip(MARK, row, strict=True)))
+        mark = {"question": name, "points": points, "maximum": question.possible}
+        found.append(mark | {"comment": why})
     return found
 
 
@@ -169,7 +169,7 @@ def grade(
     for notebook in sorted(student.notebooks, key=lambda each: each.order):
         try:
             taken.setdefault(exercise_of(notebook, papers, term), []).append(notebook)
-        except UnmarkedError as error:
+        except NotebookError as error:
             student.remarks.append(f"{notebook.name}: {error}")
     for name, notebooks in taken.items():
         latest = notebooks[-1]
@@ -177,8 +177,10 @@ def grade(
             said = f"{name}: {latest.name} taken, of {len(notebooks)}"
             student.remarks.append(said)
         try:
-            found = marks(papers[name], placed(papers[name], latest.cells), sandbox)
-            rows += [{"student": student.name, "exercise": name} | row for row in found]
+            about = {"student": student.name, "exercise": name}
+            for mark in marks(papers[name], latest.cells, sandbox):
+                mark["question"] = f"{name} {mark['question']}"
+                rows.append(about | mark)
         except Exception as error:  # of any kind: the others go on
             student.remarks.append(f"{latest.name}: {type(error).__name__}: {error}")
     return rows
@@ -198,7 +200,7 @@ def main(submissions: str, term: str, platform: str = "") -> int:
             done = pool.map(lambda s: grade(s, papers, term, sandbox), students)
             found = tqdm(done, "Grading", len(students), unit="student")
             rows = [row for each in found for row in each]
-        long = pd.DataFrame(rows, columns=["student", "exercise", *MARK])
+        long = pd.DataFrame(rows, columns=COLUMNS)
         if overrides.exists():
             override(long, overrides)
         write(long, students, folder)

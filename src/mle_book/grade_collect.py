@@ -16,6 +16,8 @@ from pathlib import Path
 
 from nbformat import v4
 
+from mle_book.notebooks import NotebookError
+
 LARGEST = 100_000_000  # bytes of a file, and of all that a student's zip holds
 DEEPEST = 3  # zips within zips
 PLATFORMS = (  # Canvas, Moodle
@@ -24,10 +26,6 @@ PLATFORMS = (  # Canvas, Moodle
 )
 NOTEBOOK = r"(?i)\.ipynb(\.txt|\.json)?$"
 ATTEMPT = r"(?: ?\((\d+)\)|-(\d{1,2}))$"
-
-
-class UnmarkedError(Exception):
-    """Something cannot be marked; the message says why."""
 
 
 @dataclass
@@ -61,7 +59,7 @@ def collect(folder: Path, exercises: list[str]) -> list[Student]:
             student.remarks.append("late")
         try:
             student.notebooks.append(_notebook(parts[-1], file, when, content))
-        except UnmarkedError as error:
+        except NotebookError as error:
             student.remarks.append(f"{parts[-1]}: {error}")
     return list(found.values())
 
@@ -131,11 +129,11 @@ def _plain(name: str) -> str:
 
 
 def _notebook(name: str, number: int, when: float, content: bytes | str) -> Notebook:
-    """Return the code of a notebook; raise `UnmarkedError` where there is none."""
+    """Return the code of a notebook; raise `NotebookError` where there is none."""
     if isinstance(content, str):
-        raise UnmarkedError(content)
+        raise NotebookError(content)
     if not re.search(NOTEBOOK, name):
-        raise UnmarkedError("not taken: it is not a notebook")
+        raise NotebookError("not taken: it is not a notebook")
     try:
         cells = v4.reads(content.decode("utf-8-sig")).cells
         code = [
@@ -144,7 +142,7 @@ def _notebook(name: str, number: int, when: float, content: bytes | str) -> Note
             if cell.cell_type == "code"
         ]
     except Exception as error:  # of any kind: it may hold anything
-        raise UnmarkedError("not taken: it is empty or broken") from error
+        raise NotebookError("not taken: it is empty or broken") from error
     attempt = re.search(ATTEMPT, re.sub(NOTEBOOK, "", name))
     order = number, int(attempt[1] or attempt[2]) if attempt else 0, when, name
     return Notebook(name, order, code)

@@ -12,14 +12,17 @@ from mle_book.grade_collect import Student
 
 PLATFORMS = [("Student", "ID"), ("Full name", "Identifier")]  # Canvas, Moodle
 OVERRIDES = ["student", "question", "points", "why"]
+PAGE = """\
+<!doctype html><html lang="en"><meta charset="utf-8"><title>{0}</title>
+<h1>{0}</h1>
+"""
 FORMULA = {r"^(?=[=+@\t\r-])": "'"}  # with the quote, spreadsheets take it for text
 
 
 def override(long: pd.DataFrame, path: Path) -> None:
     """Put in place of marks what the file at `path` says, with its reason."""
     for row in pd.read_csv(path, usecols=OVERRIDES, dtype=str).itertuples():
-        questions = long["exercise"] + " " + long["question"]
-        marked = (long["student"] == row.student) & (questions == row.question)
+        marked = (long["student"] == row.student) & (long["question"] == row.question)
         if not marked.any():
             print(f"{path}: not used: {row.student}, {row.question} was not marked")
         long.loc[marked, "points"] = float(row.points)
@@ -59,10 +62,9 @@ def write(long: pd.DataFrame, students: list[Student], folder: Path) -> None:
         folder.rename(f"{folder} of {time.strftime('%Y-%m-%d %H.%M.%S', made)}")
     (folder / "students").mkdir(parents=True)
     long.replace(FORMULA, regex=True).to_csv(folder / "long.csv", index=False)
-    marks = long.assign(question=long["exercise"] + " " + long["question"])
-    wide = marks.pivot(index="student", columns="question", values="points")
+    wide = long.pivot(index="student", columns="question", values="points")
     wide = wide.reindex([student.name for student in students])
-    wide.loc["(maximum)"] = marks.groupby("question")["maximum"].max()
+    wide.loc["(maximum)"] = long.groupby("question")["maximum"].max()
     wide.insert(0, "points", wide.sum(axis=1))
     wide["id"] = pd.Series({student.name: student.id for student in students})
     wide["remarks"] = pd.Series({s.name: "; ".join(s.remarks) for s in students})
@@ -76,26 +78,19 @@ def write(long: pd.DataFrame, students: list[Student], folder: Path) -> None:
         path = folder / f"students/{student.name}.html"
         _page(path, student.name, totals, own, remarks)
     said = long.assign(comment=long["comment"].str.split("; ")).explode("comment")
-    failures = said[said["comment"] != ""].groupby(["exercise", "question", "comment"])
-    often = failures.size().sort_values(ascending=False).head(20)
-    means = (
-        long.groupby(["exercise", "question"])[["points", "maximum"]].mean().round(2)
-    )
+    often = said[said["comment"] != ""].value_counts(["question", "comment"]).head(20)
+    means = long.groupby("question")[["points", "maximum"]].mean().round(2)
     summary = often.reset_index(name="students"), means.reset_index(), table
     _page(folder / "summary.html", "The class", *summary)
 
 
 def _page(path: Path, title: str, *tables: pd.DataFrame) -> None:
     """Write a page that shows tables."""
+    page = PAGE.format(html.escape(title))
     with pd.option_context("display.max_colwidth", None):
-        shown = [
-            table.to_html(index=False, border=0, justify="left") for table in tables
-        ]
-    title = html.escape(title)
-    text = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
-    )
-    path.write_text("\n".join([text, f"<h1>{title}</h1>", *shown]), "utf-8")
+        for table in tables:
+            page += table.to_html(index=False, border=0, justify="left")
+    path.write_text(page, "utf-8")
 
 
 def give_back(long: pd.DataFrame, roster: pd.DataFrame, folder: Path) -> None:

@@ -52,10 +52,8 @@ def browser() -> str:
 
 def make(single: Path, path: Path, this: Edition) -> None:
     """Print the page in the folder `single` to the file at `path`."""
-    source = single / "book/index.html"
-    if not source.is_file():
-        raise PrintError(f"{source}: no such page; make pdf builds it")
-    page = BeautifulSoup(source.read_text("utf-8"), "html.parser")
+    source = (single / "book/index.html").read_text("utf-8")
+    page = BeautifulSoup(source, "html.parser")
     arrange(page)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         number(page, PdfReader(write(page, single, Path(folder))))

@@ -19,7 +19,8 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from mle_book.notebooks import ROOT
+
 BUILD = ROOT / "_build"
 GITHUB = "https://github.com"
 BRANCH = "notebooks"  # holds notebooks that run alone, a folder for each edition
@@ -51,12 +52,9 @@ def repository() -> str | None:
 
 def git(*command: str) -> str | None:
     """Return what git says about the book, None if that is no clone."""
-    if not (ROOT / ".git").exists():  # git would look in the folders above, too
-        return None
+    here = ["git", "--git-dir=.git", *command]  # and not a folder above
     try:
-        done = subprocess.run(
-            ["git", "-C", str(ROOT), *command], capture_output=True, encoding="utf-8"
-        )
+        done = subprocess.run(here, cwd=ROOT, capture_output=True, encoding="utf-8")
     except OSError:  # no git
         return None
     return done.stdout.strip() or None if done.returncode == 0 else None

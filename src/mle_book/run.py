@@ -31,7 +31,7 @@ LANGUAGE = {"file_extension": ".py", "mimetype": "text/x-python", "name": "pytho
 # The metadata that are kept: of a notebook, of a cell. All else is some editor's. Only
 # the first cell of a notebook that runs alone may say that it is folded.
 OF_NOTEBOOK = {"kernelspec", "language_info"}
-OF_CELL = {"tags", "mystnb", "explorer", "card", "otter", "seeds", "slideshow"}
+OF_CELL = {"tags", "mystnb", "explorer", "card", "otter", "seeds"}
 
 
 def normalise(notebook: NotebookNode) -> None:
@@ -42,8 +42,6 @@ def normalise(notebook: NotebookNode) -> None:
     for cell in notebook.cells:
         if cell.get("id") != CELL_ID:
             keep(OF_CELL, cell)
-        if not cell.metadata.get("slideshow", {}).get("slide_type"):
-            cell.metadata.pop("slideshow", None)  # JupyterLab leaves it empty
         if cell.cell_type != "code":
             continue
         cell.execution_count = None

@@ -11,7 +11,6 @@ import inspect
 import re
 import tomllib
 from pathlib import Path
-from urllib.parse import quote
 
 from nbformat import NotebookNode, v4
 
@@ -83,18 +82,15 @@ def self_contained(
             such a link becomes plain text.
 
     Raises:
-        NotebookError: The notebook needs what cannot travel; the message says what.
+        NotebookError: The data cannot be written in a cell; the message says why.
     """
     data: dict[str, str] = {}
     result = copy.deepcopy(notebook)
-    for number, cell in enumerate(result.cells, start=1):
-        try:
-            if cell.cell_type == "code":
-                data |= _data(cell.source, path.parent)
-            elif cell.cell_type == "markdown":
-                cell.source = _with_links(cell.source, path.parent, site)
-        except NotebookError as error:
-            raise NotebookError(f"{path}: cell {number}: {error}") from error
+    for cell in result.cells:
+        if cell.cell_type == "code":
+            data |= _data(cell.source, path.parent)
+        elif cell.cell_type == "markdown":
+            cell.source = _with_links(cell.source, path.parent, site)
     source = _source(dict(sorted(data.items())))
     first = v4.new_code_cell(source, id=CELL_ID, metadata=COLLAPSED)
     kinds = [cell.cell_type for cell in result.cells]
@@ -138,13 +134,9 @@ def _data(source: str, folder: Path) -> dict[str, str]:
     paths = [*folder.glob("data/**/*"), *folder.glob("scripts/*.py")]
     files = [path for path in paths if path.is_file()]
     texts = {path.relative_to(folder).as_posix(): path for path in files}
-    found: dict[str, str] = {}
-    for start in re.findall(r"""["']((?:data|scripts)/[^"'{]*)""", source):
-        named = [name for name in texts if name.startswith(start)]
-        if not named:
-            raise NotebookError(f"reads {start}, which is no file")
-        found |= {name: texts[name].read_text("utf-8") for name in named}
-    return found
+    starts = tuple(re.findall(r"""["']((?:data|scripts)/[^"'{]*)""", source))
+    named = [name for name in texts if name.startswith(starts)]
+    return {name: texts[name].read_text("utf-8") for name in named}
 
 
 # --- Links ----------------------------------------------------------------------------
@@ -160,10 +152,7 @@ def _with_links(text: str, folder: Path, site: str | None) -> str:
         said, page, anchor = link.groups()
         if not page or not site:  # headings have other names in each program
             return said
-        path = (folder / page).resolve()
-        if not path.is_file():
-            raise NotebookError(f"{page} is no page")
-        place = quote(path.relative_to(ROOT).with_suffix(".html").as_posix())
-        return f"[{said}]({site}{place}{anchor})"
+        place = (folder / page).resolve().relative_to(ROOT).with_suffix(".html")
+        return f"[{said}]({site}{place.as_posix()}{anchor})"
 
     return re.sub(LINK, lead, text)

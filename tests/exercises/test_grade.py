@@ -112,7 +112,7 @@ def mark_all(cells: dict[str, str], time: float = 60, box: grade.Sandbox = BOX) 
         (f"a{n}", code if "%%" in code else f"x = None\n{code}")
         for n, code in enumerate(cells.values())
     ]
-    found = grade.marks(made, grade.placed(made, handed), box, time)
+    found = grade.marks(made, handed, box, time)
     return {mark["question"]: mark for mark in found}
 
 

@@ -96,14 +96,9 @@ def test_small_book(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(pdf.PrintError, match="make pdf"):
-        pdf.make(tmp_path, tmp_path / "book.pdf", THIS)
     monkeypatch.setenv("BROWSER_PATH", str(tmp_path / "none"))
     with pytest.raises(pdf.PrintError, match=r"BROWSER_PATH, which is '.*none'"):
         pdf.browser()
-    monkeypatch.setattr(pdf, "BUILD", tmp_path)
-    with pytest.raises(SystemExit, match="no such page"):
-        pdf.main()
 
 
 # --- The book itself ------------------------------------------------------------------

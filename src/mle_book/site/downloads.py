@@ -7,7 +7,6 @@ where none is known.
 """
 
 import re
-import sys
 from pathlib import Path
 from urllib.parse import quote
 
@@ -45,9 +44,6 @@ def prepare(app: Sphinx, config: Config) -> None:
     options = config.html_theme_options
     options["repository_url"] = f"{GITHUB}/{found}" if found else ""
     options["use_repository_button"] = bool(found)
-    if not found:
-        # Printed, for Sphinx shows nothing but warnings here, which `-W` makes errors.
-        print("No repository on GitHub: no Colab and Binder buttons", file=sys.stderr)
 
 
 def edition() -> str:

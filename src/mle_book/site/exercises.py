@@ -18,7 +18,6 @@ from sphinx.application import Sphinx
 
 from mle_book import assignments
 
-EXERCISES = "book/exercises/"
 FOLDED = {
     "solution": "the solution",
     "result": "what the solution gives",
@@ -28,9 +27,8 @@ FOLDED = {
 
 def fold(app: Sphinx, docname: str, source: list[str]) -> None:
     """Replace the source of an exercise by what its page shows."""
-    path = Path(app.env.doc2path(docname))
-    if docname.startswith(EXERCISES) and path.suffix == ".ipynb":
-        made = assignments.load(path)
+    if docname.startswith("book/exercises/"):
+        made = assignments.load(Path(app.env.doc2path(docname)))
         solved = os.environ.get("SOLUTIONS") != "0"
         shown = nbformat.from_dict(made.source)
         shown.cells = page(assignments.parts(made) if solved else unsolved(made))

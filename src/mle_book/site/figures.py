@@ -38,10 +38,8 @@ class Compress(BaseImageConverter):
         name = self.env.images[node["uri"]][1]  # no two are the same
         target = Path(self.imagedir, name).with_suffix(".webp")
         with Image.open(source) as image:
-            opaque = image.mode == "RGBA" and image.getextrema()[3] == (255, 255)
-            pixels = image.convert("RGB") if opaque else image
             target.parent.mkdir(parents=True, exist_ok=True)
-            pixels.save(target, lossless=True, quality=100)
+            image.save(target, lossless=True, quality=100)
             if "width" not in node:
                 node["width"], node["height"] = (f"{each}px" for each in image.size)
         if source.stem[:16] in colour_mapped(Path(self.env.doc2path(self.env.docname))):

@@ -23,10 +23,6 @@ from mle_book import publish
 
 LONGEST = 160  # characters of a description: search engines show no more
 
-CARD_ALT = (
-    "The title of the book, beside a grey histogram of a sample under the bell curve "
-    "of the normal distribution that was fitted to it."
-)
 MISSING = """\
 <h1>There is no such page</h1>
 <p>The address may be mistyped, or the page has moved. Every page of the book is in the
@@ -41,7 +37,7 @@ FIRST = """\
   <meta name="viewport" content="width=device-width, initial-scale=1">
   <meta http-equiv="refresh" content="0; url={page}">
   <link rel="canonical" href="{site}{page}">
-  <link rel="icon" href="favicon.ico" sizes="32x32">
+  <link rel="icon" href="_static/favicon.ico" sizes="32x32">
 </head>
 <body>
   <h1><a href="{page}">{title}</a></h1>
@@ -78,7 +74,6 @@ def describe(
     context["indexed"] = doctree is not None
     context["description"] = description(doctree) if doctree else f"{heading}: {book}"
     context["card"] = f"{app.config.html_baseurl}_static/card.png"
-    context["card_alt"] = CARD_ALT
     if doctree is None:
         context["pagetitle"] = heading  # printed above the page
         context["pageurl"] = None
@@ -124,7 +119,6 @@ def write(app: Sphinx, exception: Exception | None) -> None:
         files["robots.txt"] += f"Sitemap: {site}sitemap.xml\n"
     for name, text in files.items():
         (out / name).write_text(text, "utf-8", newline="\n")
-    (out / "favicon.ico").write_bytes((out / "_static/favicon.ico").read_bytes())
 
 
 def whole(page: str, site: str) -> str:
