@@ -58,9 +58,6 @@ def described_figures() -> Iterator[None]:
             yield
 
 
-# --- In a notebook, and beside it -----------------------------------------------------
-
-
 def pictures(cell: NotebookNode) -> list[NotebookNode]:
     """Return the outputs of `cell` that are figures."""
     return [o for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
@@ -85,9 +82,6 @@ def load(path: Path) -> dict[str, Facts]:
 def stored(cell: NotebookNode, facts: dict[str, Facts]) -> list[Facts]:
     """Return the facts of each figure in a cell as it is on disk."""
     return [facts.get(fingerprint(picture), {}) for picture in pictures(cell)]
-
-
-# --- How two differ ------------------------------------------------------------------
 
 
 def differences(

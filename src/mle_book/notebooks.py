@@ -17,11 +17,7 @@ class NotebookError(Exception):
 
 
 def listed(numbered: bool = False) -> list[Path]:
-    """Return the notebooks in `_toc.yml`, in reading order.
-
-    Args:
-        numbered: Whether to return the chapters alone.
-    """
+    """Return the notebooks in `_toc.yml`, or the chapters alone, in reading order."""
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
     parts = (p for p in contents["parts"] if "numbered" in p or not numbered)
     pages = (ROOT / f"{page['file']}.ipynb" for p in parts for page in p["chapters"])

@@ -98,9 +98,6 @@ def self_contained(
     return result
 
 
-# --- What travels ---------------------------------------------------------------------
-
-
 def _source(data: dict[str, str]) -> str:
     """Return the source of the first cell."""
     project = tomllib.loads(PROJECT.read_text("utf-8"))["project"]
@@ -138,8 +135,6 @@ def _data(source: str, folder: Path) -> dict[str, str]:
     named = [name for name in texts if name.startswith(starts)]
     return {name: texts[name].read_text("utf-8") for name in named}
 
-
-# --- Links ----------------------------------------------------------------------------
 
 # To a page, to a heading of it, or to one of the same chapter.
 LINK = r"\[((?:[^][]|\[[^][]*\])*)\]\(((?:[\w./-]+\.(?:ipynb|md))?)((?:#[^()\s]+)?)\)"
