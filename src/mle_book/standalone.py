@@ -30,12 +30,8 @@ COLLAPSED = {
 
 HEADER = """\
 #@title Run this cell first: the helper module of the book, version {version}
-# This notebook comes from
-#
-#     {title}
-#     version {version}
-#
-# and has one cell more than there, this one, so that it runs alone: with no install, no
+# This notebook comes from "{title}".
+# It has one cell more than there, this one, so that it runs alone: with no install, no
 # network and no other file. The cell holds the book's module `mle_helpers` and its
 # figure style{data}. Code: MIT licence. Text and figures: CC BY 4.0.
 """

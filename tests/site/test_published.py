@@ -217,9 +217,14 @@ def lines(source: str) -> set[str]:
 def secrets(path: Path) -> set[str]:
     """Return the lines of solutions and hidden checks that no student has."""
     made = assignments.load(path)
-    kept = [c.source for kind, _, c in assignments.parts(made) if kind != "given"]
     given = "".join(cell.source for cell in assignments.student_copy(made).cells)
     given += publish.ROOT.joinpath("src/mle_helpers.py").read_text("utf-8")
+    kept = []
+    for kind, _, cell in assignments.parts(made):
+        if kind == "solution" or assignments.HIDDEN in cell.source:
+            kept.append(cell.source)
+        else:
+            given += cell.source  # public checks too, which otter writes anew
     return {line for line in lines("\n".join(kept)) if line not in squeezed(given)}
 
 

@@ -30,7 +30,7 @@ def setup(app: Sphinx) -> None:
     app.connect("doctree-read", explorers.add_explorers)
     app.connect("env-get-updated", figures.letter, priority=900)  # after Sphinx's own
     app.add_post_transform(figures.Compress)
-    app.add_post_transform(tables.MendTables)
+    app.connect("doctree-resolved", tables.mend_all)
 
     # It is written, and the search's index.
     as_image = figures.visit, HTML5Translator.depart_image

@@ -1,23 +1,15 @@
 """Tables that pandas wrote say which of their cells are headers, and of what."""
 
-from typing import Any
-
 from bs4 import BeautifulSoup, Tag
 from docutils import nodes
-from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.application import Sphinx
 
 
-class MendTables(SphinxPostTransform):
-    """Give the cells of each table that pandas wrote the role that they have."""
-
-    default_priority = 500
-    formats = ("html",)
-
-    def run(self, **kwargs: Any) -> None:
-        """Rewrite the HTML in the outputs of the page."""
-        for node in self.document.findall(nodes.raw):
-            if 'class="dataframe"' in node.astext():
-                node.children = [nodes.Text(mend(node.astext()))]
+def mend_all(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Rewrite the tables in the outputs of a page."""
+    for node in doctree.findall(nodes.raw):
+        if 'class="dataframe"' in node.astext():
+            node.children = [nodes.Text(mend(node.astext()))]
 
 
 def mend(html: str) -> str:
