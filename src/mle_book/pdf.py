@@ -10,10 +10,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from bs4 import BeautifulSoup
 from pypdf import PdfReader, PdfWriter
+from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
 from mle_book import publish
 from mle_book.publish import BUILD, ROOT, Edition
@@ -58,6 +60,7 @@ def make(single: Path, path: Path, this: Edition) -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         number(page, PdfReader(write(page, single, Path(folder))))
         result = PdfWriter(clone_from=write(page, single, Path(folder)))
+    entitle(page, result)
     result.metadata = {"/Title": page.title.string}  # and no time of printing
     if this.date:
         result.add_metadata({"/CreationDate": f"D:{this.date.replace('-', '')}"})
@@ -83,9 +86,6 @@ def arrange(page: BeautifulSoup) -> None:
     main = page.new_tag("main", attrs={"class": "bd-content whole-book"})
     main.extend([title, contents, article])
     page.body.append(main)
-    for heading in page.select("h1, h2, h3, h4, h5, h6"):
-        # Else the outline has no space where a line breaks.
-        heading["style"] = "white-space: pre-wrap"
     for link in page.select('a[href^="book/index.html#"]'):  # so Sphinx names itself
         link["href"] = link["href"].removeprefix("book/index.html")
     for start in page.select("span[id^=document-]"):  # pages have sections of one name
@@ -105,6 +105,28 @@ def number(page: BeautifulSoup, printed: PdfReader) -> None:
         on = page.new_tag("span", attrs={"class": "page-number"})
         on.string = str(printed.get_destination_page_number(place) + 1)
         link.append(on)
+
+
+def entitle(page: BeautifulSoup, printed: PdfWriter) -> None:
+    """Give the outline the words of the headings, as Chromium garbles some.
+
+    It loses the space where a line breaks, and says twice what moves to the next page.
+    """
+    headings = page.select("h1, h2, h3, h4, h5, h6")
+    entries = outline(printed.root_object["/Outlines"].get_object())
+    for entry, heading in zip(entries, headings, strict=True):
+        words = " ".join(heading.get_text().split())
+        entry[NameObject("/Title")] = TextStringObject(words)
+
+
+def outline(parent: DictionaryObject) -> Iterator[DictionaryObject]:
+    """Yield what is below `parent` in an outline, in the order of the pages."""
+    child = parent.get("/First")
+    while child:
+        entry = child.get_object()
+        yield entry
+        yield from outline(entry)
+        child = entry.get("/Next")
 
 
 def write(page: BeautifulSoup, single: Path, folder: Path) -> Path:
