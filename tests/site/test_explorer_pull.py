@@ -10,7 +10,7 @@ from torch.distributions import StudentT
 
 from mle_helpers import fit
 
-from .explore import ask, column, given
+from .explore import ask, columns, given, same
 
 PLACES = [-100, -44, -7, 16, 27, 60]
 TIMES = np.array(given("pull")["values"]["times"])
@@ -39,13 +39,10 @@ def test_fits_are_torchs_and_the_rest_scipys(df: str) -> None:
         for name, model in (("normal", normal), ("t", t)):
             height = model.logpdf(data).sum()
             assert numbers[f"{name}_height"] == pytest.approx(height, abs=1e-5)
-            xs = column(tables[f"{name}_curve"], "x")
-            densities = column(tables[f"{name}_curve"], "density")
-            assert densities == pytest.approx(model.pdf(xs), rel=1e-3, abs=1e-9)
-            pairs = tables[f"{name}_pairs"]
-            assert column(pairs, "time") == data.tolist()
-            wanted = pytest.approx(model.ppf(shares), rel=1e-3)
-            assert column(pairs, "quantile") == wanted
+            xs, densities = columns(tables[f"{name}_curve"], "x", "density")
+            same(densities, model.pdf(xs), rtol=1e-3)
+            pairs = columns(tables[f"{name}_pairs"], "time", "quantile")
+            same(pairs, np.array([data, model.ppf(shares)]), rtol=1e-3)
             (here,) = tables[f"{name}_here"]
             assert here == {"place": place, "loc": numbers[f"{name}_loc"]}
             path = {row["place"]: row["loc"] for row in tables[f"{name}_path"]}
@@ -56,6 +53,6 @@ def test_fits_are_torchs_and_the_rest_scipys(df: str) -> None:
 def test_histogram_holds_every_time() -> None:
     heights, edges = np.histogram(moved(-7), np.arange(-100, 62, 2), density=True)
     (answer,) = ask("pull", {"place": -7})[1:]
-    found = {each["from"]: each["density"] for each in answer["tables"]["bins"]}
-    wanted = {a: h for a, h in zip(edges.tolist(), heights, strict=False) if h}
-    assert found == pytest.approx(wanted)
+    found = columns(answer["tables"]["bins"], "from", "density")
+    found = found[:, found[0].argsort()]
+    same(found, np.array([edges[:-1], heights])[:, heights > 0])
