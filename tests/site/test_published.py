@@ -9,20 +9,18 @@ import os
 import re
 import subprocess
 import sys
-from html import unescape
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urljoin, urlsplit
 
-import nbformat
 import pytest
 import yaml
 from bs4 import BeautifulSoup
 from PIL import Image
-from playwright.sync_api import Browser, expect
 
 from mle_book import assignments, publish
 from mle_book.publish import ROOT
 from mle_book.site import downloads
+from tests.exercises.test_exercises import secrets, squeezed
 
 from .conftest import EXERCISES
 
@@ -149,27 +147,21 @@ def test_sitemap_holds_the_pages(fork: Path, released: dict) -> None:
     assert f"Sitemap: {SITE}sitemap.txt" in (fork / "robots.txt").read_text("utf-8")
 
 
-def test_missing_page_is_whole_at_any_depth(fork: Path, browser: Browser) -> None:
-    """Served below a path, as on GitHub Pages, for an address that is deep."""
-
-    def serve(route):
-        path = route.request.url.removeprefix(SITE).partition("?")[0]
-        asked.append(path)
-        if (fork / path).is_file():
-            route.fulfill(path=fork / path)
-        else:
-            route.fulfill(status=404, path=fork / "404.html")
-
-    asked: list[str] = []
-    page = browser.new_page()
-    page.route("**/*", serve)
-    page.goto(f"{SITE}no/such/page.html")
-    expect(page.locator("article h1")).to_have_text("There is no such page")
-    assert [path for path in asked[1:] if not (fork / path).is_file()] == []
-    assert len(asked) > 10
-    page.locator(".bd-sidebar-primary a", has_text="Notation").click()
-    page.wait_for_url(f"{SITE}book/notation.html")
-    page.close()
+def test_missing_page_is_whole_at_any_depth(fork: Path) -> None:
+    """Its links and files lead to what is there, from below a path and from deep."""
+    page = BeautifulSoup((fork / "404.html").read_text("utf-8"), "html.parser")
+    assert page.article.h1.text == "There is no such page"
+    root, leads, here = urlsplit(SITE).path, set(), f"{SITE}no/such/page.html"
+    for name in ("href", "src", "action", "data-content_root"):
+        for each in page(attrs={name: True}):
+            lead = urlsplit(urljoin(here, each[name]))
+            if lead.hostname == urlsplit(SITE).hostname:
+                leads.add(lead.path)
+    leads -= {root, urlsplit(here).path, f"{urlsplit(HOME).path}editions/"}
+    assert len(leads) > 10
+    for lead in leads:
+        assert lead.startswith(root)
+        assert (fork / lead.removeprefix(root)).is_file(), lead
 
 
 def test_it_is_said_how_to_get_and_cite_it_and_how_it_was_built(released: dict) -> None:
@@ -204,51 +196,23 @@ def test_binder_installs_what_a_reader_does() -> None:
 OTTER = "# BEGIN", "# END", "# SOLUTION", "# ASSIGNMENT", "hidden: true"
 
 
-def squeezed(text: str) -> str:
-    return "".join(text.split())
+each_exercise = pytest.mark.parametrize("path", EXERCISES, ids=lambda path: path.stem)
 
 
-def lines(source: str) -> set[str]:
-    """Return the lines of code that say something, squeezed."""
-    found = {squeezed(line.partition("#")[0]) for line in source.splitlines()}
-    return {line for line in found if len(line) >= 12}
-
-
-def secrets(path: Path) -> set[str]:
-    """Return the lines of solutions and hidden checks that no student has."""
-    made = assignments.load(path)
-    given = "".join(cell.source for cell in assignments.student_copy(made).cells)
-    given += publish.ROOT.joinpath("src/mle_helpers.py").read_text("utf-8")
-    kept = []
-    for kind, _, cell in assignments.parts(made):
-        if kind == "solution" or assignments.HIDDEN in cell.source:
-            kept.append(cell.source)
-        else:
-            given += cell.source  # public checks too, which otter writes anew
-    return {line for line in lines("\n".join(kept)) if line not in squeezed(given)}
-
-
-@pytest.fixture(scope="module", params=EXERCISES, ids=lambda path: path.stem)
-def exercise(request: pytest.FixtureRequest) -> tuple[Path, set[str]]:
-    """An exercise, and what a site without solutions must not hold of it."""
-    found = secrets(request.param)
-    assert len(found) > 10
-    return request.param, found
-
-
-def test_solutions_are_folded(html: Path, exercise: tuple[Path, set[str]]) -> None:
+@each_exercise
+def test_solutions_are_folded(html: Path, path: Path) -> None:
     """Each of their lines is there, and none stands open; no mark of otter shows.
 
     What the cells print that stand between a solution and its checks is folded too.
     """
-    path, hidden = exercise
+    made = assignments.load(path)
     text = (html / f"book/exercises/{path.stem}.html").read_text("utf-8")
     page = BeautifulSoup(text, "html.parser")
     assert not [mark for mark in OTTER if mark in page.get_text()]
     inside = squeezed("".join(part.extract().text for part in page("details")))
     outside = squeezed(page.get_text())
     solved = False
-    for kind, _, cell in assignments.parts(assignments.load(path)):
+    for kind, _, cell in assignments.parts(made):
         solved = kind == "solution" or (solved and kind == "given")
         if kind != "given" and cell.cell_type == "code":
             assert squeezed(cell.source) in inside, cell.source
@@ -256,21 +220,17 @@ def test_solutions_are_folded(html: Path, exercise: tuple[Path, set[str]]) -> No
             if printed := squeezed(output.get("text", "")):
                 assert printed in inside
                 assert printed not in outside
-    assert not [line for line in hidden if line in outside]
+    assert not [line for line in secrets(made) if line in outside]
 
 
+@each_exercise
 def test_site_without_solutions_holds_none(
-    fork: Path, exercise: tuple[Path, set[str]]
+    fork: Path, released: dict, path: Path
 ) -> None:
-    """Not in its page, its download or the search; and stubs stand there instead."""
-    path, hidden = exercise
-    page = fork / f"book/exercises/{path.stem}.html"
-    text = unescape(re.sub("<[^>]*>", "", page.read_text("utf-8")))
-    offered = (fork / f"{downloads.FOLDER}/{path.name}").read_text("utf-8")
-    code = "".join(cell.source for cell in nbformat.reads(offered, 4).cells)
-    index = (fork / "searchindex.js").read_text("utf-8")
-    for held in map(squeezed, (text, code, index)):
-        assert not [line for line in hidden if line in held]
+    """Stubs stand there instead, and no source lies beside the pages."""
+    text = released[f"book/exercises/{path.stem}"].get_text()
+    hidden = secrets(assignments.load(path))
+    assert not [line for line in hidden if line in squeezed(text)]
     assert "..." in text
     assert not [mark for mark in OTTER if mark in text]
     assert not (fork / "_sources").exists()
