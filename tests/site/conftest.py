@@ -16,22 +16,18 @@ from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from mle_book import notebooks, pdf
-from mle_book.publish import BUILD
+from mle_book.publish import BUILD, ROOT
 
 from .explore import placed
 
 HTML = BUILD / "html"
 
 
-def longest() -> str:
-    """Return the page with the most cells that has an explorer: it has everything."""
-    pages = {
-        page: notebooks.ROOT / page.replace(".html", ".ipynb") for page, *_ in placed()
-    }
-    return max(pages, key=lambda page: len(notebooks.read(pages[page]).cells))
-
-
-CHAPTER = longest()
+# The page with the most cells that has an explorer: it has everything.
+CHAPTER = max(
+    (page for page, *_ in placed()),
+    key=lambda page: len(notebooks.read((ROOT / page).with_suffix(".ipynb")).cells),
+)
 EXERCISES = [path for path in notebooks.listed() if path.parent.name == "exercises"]
 # A page of each kind.
 KINDS = [CHAPTER, f"book/exercises/{EXERCISES[0].stem}.html", "search.html", "404.html"]

@@ -10,7 +10,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from bs4 import BeautifulSoup, Tag
+from bs4 import BeautifulSoup
 from pypdf import PdfReader
 
 from mle_book import pdf, publish
@@ -104,58 +104,34 @@ def test_what_is_wrong_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 # --- The book itself ------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def printed() -> PdfReader:
-    path = BUILD / f"{publish.edition().file}.pdf"
-    if not path.is_file():
-        pytest.skip("not run: there is no PDF; make pdf prints it")
-    return PdfReader(path)
-
-
-@pytest.fixture(scope="module")
-def texts(printed: PdfReader) -> list[str]:
-    """The text of each page, after its number."""
-    return [page.extract_text() for page in printed.pages]
-
-
-@pytest.fixture(scope="module")
-def article(printed: PdfReader) -> Tag:
-    """What the pages of the site say, one after the other."""
-    path = BUILD / "singlehtml/book/index.html"
-    page = BeautifulSoup(path.read_text("utf-8"), "html.parser")
-    pdf.arrange(page)
-    return page.article
-
-
 def bare(text: str) -> str:
     """Return `text` without white space, where lines break, and without ligatures."""
     return "".join(unicodedata.normalize("NFKC", text).split())
 
 
-def test_whole(printed: PdfReader, texts: list[str], article: Tag) -> None:
+def test_the_book_is_whole() -> None:
+    """Lines of code, captions, and answers, which a screen folds, are all there."""
+    path = BUILD / f"{publish.edition().file}.pdf"
+    if not path.is_file():
+        pytest.skip("not run: there is no PDF; make pdf prints it")
+    printed = PdfReader(path)
+    texts = [page.extract_text() for page in printed.pages]  # each after its number
+    single = (BUILD / "singlehtml/book/index.html").read_text("utf-8")
+    page = BeautifulSoup(single, "html.parser")
+    pdf.arrange(page)
     assert 200 <= len(texts) <= 450
     assert [n for n, text in enumerate(texts, 1) if len(text) < 60] == []
     figures = {
         image.indirect_reference.idnum
-        for page in printed.pages
-        for image in page["/Resources"].get("/XObject", {}).values()
+        for sheet in printed.pages
+        for image in sheet["/Resources"].get("/XObject", {}).values()
         if image.get_object()["/Subtype"] == "/Image"
     }
-    assert len(figures) >= len(article.select("figure img"))
-    leads = links(printed, 1)
-    assert len(leads) > 8
-    for lead in leads:  # in the contents, with the number of a page that is so numbered
-        place = printed.named_destinations[lead]
-        number = str(printed.get_destination_page_number(place) + 1)
-        assert number in texts[1].split()
-        assert texts[int(number) - 1].split()[0] == number
-
-
-def test_nothing_is_cut(texts: list[str], article: Tag) -> None:
-    """Lines of code, captions, and answers, which a screen folds, are all there."""
+    assert len(figures) >= len(page.select("article figure img"))
+    assert len(links(printed, 1)) > 8
     book = "".join(bare(text.partition("\n")[2]) for text in texts)
-    assert article.select("details")
-    for part in article.select(".highlight pre, figcaption p, details p"):
+    assert page.select("article details")
+    for part in page.article.select(".highlight pre, figcaption p, details p"):
         if part.select("math"):
             continue  # whose signs are read in another order
         for line in part.get_text().splitlines():
