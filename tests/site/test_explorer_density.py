@@ -9,7 +9,7 @@ from torch.distributions import Normal
 
 from mle_helpers import normal_mle
 
-from .explore import ask, columns, given, same
+from .explore import ask, columns, given, same, same_bins
 
 PLACES = [(0, 1.5), (2.2, 1.55), (-1, 0.5), (5, 4), (1.35, 2.05)]
 SAMPLE = torch.tensor(given("density")["values"]["sample"], dtype=torch.float64)
@@ -64,11 +64,7 @@ def test_all_that_is_shown_of_a_place() -> None:
 
 def test_histogram() -> None:
     (answer,) = ask("density")
-    edges = np.arange(-3, 7.5, 0.5)
-    heights, _ = np.histogram(SAMPLE.numpy(), edges, density=True)
-    found = columns(answer["tables"]["bins"], "from", "density")
-    found = found[:, found[0].argsort()]
-    same(found, np.array([edges[:-1], heights])[:, heights > 0])
+    same_bins(answer["tables"]["bins"], SAMPLE.numpy(), np.arange(-3, 7.5, 0.5))
 
 
 def test_maximum_is_hidden_and_the_best_forgotten() -> None:
