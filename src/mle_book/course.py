@@ -5,7 +5,8 @@ that reveal.js shows without a network, and its questions with their answers, fo
 (QTI 1.2) and for Moodle (XML).
 
 A section is a slide, and goes on below it: what a cell shows, under the last words
-before it. Formulas and lists stay; all the text is in the speaker's notes (key S).
+before it. Formulas and lists stay; all the text is in the speaker's notes (key S). A
+cell that says its own `slideshow` in Jupyter's metadata keeps it.
 """
 
 import html
@@ -93,7 +94,9 @@ def _slides(notebook: NotebookNode) -> Iterator[NotebookNode]:
     """Yield the cells of a chapter, each with its place among the slides."""
     setup, *_ = (cell for cell in notebook.cells if cell.cell_type == "code")
     for before, cell in pairwise([None, *notebook.cells]):
-        if cell.cell_type == "code":
+        if "slideshow" in cell.metadata:
+            yield cell
+        elif cell.cell_type == "code":
             figure = cell.metadata.get("mystnb", {}).get("figure")
             if figure:  # alone, for there is no room for both
                 cell.metadata["tags"] = ["figure"]

@@ -3,6 +3,7 @@
 `_toc.yml` is the one list of them. A chapter stands in a part that is `numbered`.
 """
 
+import os
 from pathlib import Path
 
 import nbformat
@@ -39,6 +40,16 @@ def read(path: Path) -> NotebookNode:
     except Exception as error:  # nbformat raises a dozen kinds for what is no notebook
         raise NotebookError(f"{path}: not a notebook ({error!r:.60})") from error
     return notebook
+
+
+def replace(path: Path, text: str) -> None:
+    """Write `text` to `path` whole or not at all, whenever the run is stopped."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def title(notebook: NotebookNode) -> str:

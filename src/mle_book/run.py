@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 from PIL import Image
 
 from mle_book import explorers, figure_facts
-from mle_book.notebooks import ROOT, NotebookError, listed, read
+from mle_book.notebooks import ROOT, NotebookError, listed, read, replace
 from mle_book.standalone import CELL_ID
 
 TIMEOUT = 300  # seconds a cell: all chapters together should take less than 60
@@ -31,7 +31,7 @@ LANGUAGE = {"file_extension": ".py", "mimetype": "text/x-python", "name": "pytho
 # The metadata that are kept: of a notebook, of a cell. All else is some editor's. Only
 # the first cell of a notebook that runs alone may say that it is folded.
 OF_NOTEBOOK = {"kernelspec", "language_info"}
-OF_CELL = {"tags", "mystnb", "explorer", "card", "otter", "seeds"}
+OF_CELL = {"tags", "mystnb", "explorer", "card", "otter", "seeds", "slideshow"}
 
 
 def normalise(notebook: NotebookNode) -> None:
@@ -42,6 +42,8 @@ def normalise(notebook: NotebookNode) -> None:
     for cell in notebook.cells:
         if cell.get("id") != CELL_ID:
             keep(OF_CELL, cell)
+        if not cell.metadata.get("slideshow", {}).get("slide_type"):
+            cell.metadata.pop("slideshow", None)  # JupyterLab leaves it empty
         if cell.cell_type != "code":
             continue
         cell.execution_count = None
@@ -94,8 +96,7 @@ def save_facts(path: Path, facts: dict[str, figure_facts.Facts]) -> None:
     file.parent.mkdir(exist_ok=True)
     text = json.dumps(facts, indent=1)
     lists = re.compile(r"\[\n[^][{}]*\]")
-    text = lists.sub(lambda m: re.sub(r"\n *", " ", m[0]), text)
-    file.write_text(f"{text}\n", "utf-8", newline="\n")
+    replace(file, lists.sub(lambda m: re.sub(r"\n *", " ", m[0]), text) + "\n")
 
 
 def execute(path: Path) -> int:
@@ -143,7 +144,7 @@ def execute(path: Path) -> int:
     facts = take_facts(notebook)
     normalise(notebook)
     save_facts(path, facts)
-    path.write_text(nbformat.writes(notebook) + "\n", "utf-8", newline="\n")
+    replace(path, nbformat.writes(notebook) + "\n")
     return len(notebook.cells)
 
 
