@@ -270,6 +270,7 @@ def test_normal_data_without_a_maximum() -> None:
     for problem in normal_data.no_maximum():
         result = fit(problem.family, problem.data, init=problem.start)
         assert re.match("the likelihood has no maximum .*: scale", result.ending)
+        assert len(result.trace) < 1500
 
 
 # --- Weights --------------------------------------------------------------------------
