@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urljoin, urlsplit
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -98,7 +99,7 @@ def test_without_an_address_none_is_made_up(html: Path, soups: dict) -> None:
     """And what needs a repository is left out."""
     if publish.repository() or publish.site():
         pytest.skip("not run: the address is known here")
-    assert not (html / "sitemap.txt").exists()
+    assert not (html / "sitemap.xml").exists()
     for path, page in soups.items():
         is_notebook = (ROOT / path).with_suffix(".ipynb").is_file()
         assert list(buttons(page)) == (BUTTONS[:1] if is_notebook else [])
@@ -142,9 +143,10 @@ def test_heads_are_of_the_page_and_whole(fork: Path, released: dict) -> None:
 
 
 def test_sitemap_holds_the_pages(fork: Path, released: dict) -> None:
-    found = (fork / "sitemap.txt").read_text("utf-8").splitlines()
+    tree = ElementTree.parse(fork / "sitemap.xml")
+    found = [each.text for each in tree.iter() if each.tag.endswith("loc")]
     assert sorted(found) == sorted(f"{SITE}{name}.html" for name in released)
-    assert f"Sitemap: {SITE}sitemap.txt" in (fork / "robots.txt").read_text("utf-8")
+    assert f"Sitemap: {SITE}sitemap.xml" in (fork / "robots.txt").read_text("utf-8")
 
 
 def test_missing_page_is_whole_at_any_depth(fork: Path) -> None:

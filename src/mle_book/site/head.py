@@ -44,6 +44,11 @@ FIRST = """\
 </body>
 </html>
 """
+SITEMAP = """\
+<?xml version="1.0" encoding="utf-8"?>
+<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">
+{pages}</urlset>
+"""
 
 
 def know_address(app: Sphinx, config: Config) -> None:
@@ -109,8 +114,9 @@ def write(app: Sphinx, exception: Exception | None) -> None:
     }
     if site:
         pages = map(app.builder.get_target_uri, sorted(app.env.found_docs))
-        files["sitemap.txt"] = "".join(f"{site}{page}\n" for page in pages)
-        files["robots.txt"] += f"Sitemap: {site}sitemap.txt\n"
+        urls = "".join(f"<url><loc>{site}{page}</loc></url>\n" for page in pages)
+        files["sitemap.xml"] = SITEMAP.format(pages=urls)
+        files["robots.txt"] += f"Sitemap: {site}sitemap.xml\n"
     for name, text in files.items():
         (out / name).write_text(text, "utf-8", newline="\n")
 
