@@ -41,10 +41,13 @@ BOX = grade.Sandbox(Path(__file__).parent)
 # By name: a cell after which x is 1, so that the answer is right.
 HONEST = {
     "plain": "x = 1",
+    "named tuple": "from collections import namedtuple\n"
+    "r = namedtuple('F', 'a')(1)\nx = r.a",
     "data class": "from dataclasses import dataclass\n\n"
     "@dataclass\nclass F:\n    a: int\n\nx = F(1)",
     "own module": "class Net(torch.nn.Module):\n    pass\nnet = Net()\nx = 1",
     "first optimizer": "torch.optim.Adam([torch.zeros(1)])\nx = 1",
+    "%%time": "%%time\nx = 1",
     "%%capture": "%%capture\nprint(1)\nx = 1",
     "display": "import pandas as pd\ndisplay(pd.DataFrame({'a': [1]}))\nx = 1",
     "!ls": "!ls\n%matplotlib inline\nx = 1",
