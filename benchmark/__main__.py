@@ -1,7 +1,5 @@
 """Run the benchmark and write what the book's page reads: `make bench`."""
 
-from __future__ import annotations
-
 import os
 import platform
 import time

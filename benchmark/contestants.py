@@ -6,8 +6,6 @@ A fit returns what it found, whether it claims success, and how many gradients a
 Hessians it asked for.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

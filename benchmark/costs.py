@@ -5,8 +5,6 @@
 writes `book/data/large/costs.csv`. Leave the machine alone meanwhile.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from pathlib import Path

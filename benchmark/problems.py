@@ -1,7 +1,5 @@
 """What is fitted: normal data, and where each fit starts."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product

@@ -3,8 +3,6 @@
 `NOTEBOOK_PYTHON` names another interpreter for it, with other versions.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys

@@ -1,7 +1,5 @@
 """Where the book is published: addresses, editions, the archive, and the branches."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

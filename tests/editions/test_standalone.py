@@ -6,8 +6,6 @@ text, `conftest.py` figures; by another interpreter, as each night that of Colab
 text.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Run the solution of an exercise, and every answer in its library, in this process."""
 
-from __future__ import annotations
-
 import functools
 import tomllib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Leave the process as it was: exercises set torch, matplotlib and modules."""
 
-from __future__ import annotations
-
 import builtins
 import sys
 from collections.abc import Iterator

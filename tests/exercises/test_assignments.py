@@ -1,7 +1,5 @@
 """What is handed out, and what is kept: of the sample, and of every exercise."""
 
-from __future__ import annotations
-
 import asyncio
 import io
 import re

@@ -1,7 +1,5 @@
 """What pages of text say of chapters and exercises is what the notebooks hold."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from pathlib import Path

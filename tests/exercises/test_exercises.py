@@ -5,8 +5,6 @@ the tools are tried; their answers, right and wrong, are in `answers` and `sampl
 Each is run for the site's term and for another one.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Files of any kind, as platforms and students leave them, before anything runs."""
 
-from __future__ import annotations
-
 import io
 import json
 import os

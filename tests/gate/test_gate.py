@@ -7,8 +7,6 @@ Faults on a page stand beside the rule that must catch them, in `tests/notebooks
 faults in the module are left to mutmut.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

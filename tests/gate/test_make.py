@@ -1,7 +1,5 @@
 """What `make` says when it cannot do what it is asked: one line, and what to do."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -11,8 +11,6 @@ site's build, levels of headings and names of figures; to `test_book`, that a no
 is as `make execute` writes it.
 """
 
-from __future__ import annotations
-
 import ast
 import functools
 import re

@@ -11,8 +11,6 @@ headings exist is left to the site's build, which stops at a link that leads now
 Nothing is fetched.
 """
 
-from __future__ import annotations
-
 import builtins
 import inspect
 import keyword

@@ -1,7 +1,5 @@
 """The pages of the book as the checks see them: what is listed, read once."""
 
-from __future__ import annotations
-
 import functools
 from pathlib import Path
 

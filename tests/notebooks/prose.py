@@ -23,8 +23,6 @@ section, question and the like; for how many other seeds something holds
 Arithmetic such as $1 - 100 = -99$ is computed by `formulas`, so its result is true.
 """
 
-from __future__ import annotations
-
 import ast
 import inspect
 import re

@@ -3,8 +3,6 @@
 `PAGE` in the environment narrows it to the notebook of that name.
 """
 
-from __future__ import annotations
-
 import copy
 import os
 import re

@@ -1,7 +1,5 @@
 """The check of formulas: right ones hold, and what is altered in them is caught."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Hold every rule of a notebook's form to a chapter that breaks it."""
 
-from __future__ import annotations
-
 import copy
 import re
 from collections.abc import Callable

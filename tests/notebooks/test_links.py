@@ -1,7 +1,5 @@
 """Links, citations and names, and some that lead nowhere."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

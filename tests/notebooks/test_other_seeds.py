@@ -10,8 +10,6 @@ What is not true for all is said with its number: "25 of 30 other seeds". That e
 cell has claims is a rule of `hygiene`.
 """
 
-from __future__ import annotations
-
 import dis
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Numbers in prose that are there, and numbers that are not."""
 
-from __future__ import annotations
-
 import nbformat
 import pytest
 from nbformat import NotebookNode, v4

@@ -1,7 +1,5 @@
 """`python -m mle_book.run`: same bytes twice, and nothing half-written."""
 
-from __future__ import annotations
-
 import io
 from base64 import b64decode
 from pathlib import Path

@@ -4,8 +4,6 @@ That one, two and four processes agree, and that a killed one costs no digit, ar
 asserted on the page.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

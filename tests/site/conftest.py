@@ -1,7 +1,5 @@
 """The built site, served as a web server would, and a real browser to read it in."""
 
-from __future__ import annotations
-
 import gzip
 import threading
 from collections.abc import Callable, Iterator

@@ -10,8 +10,6 @@ The test of an explorer compares its numbers and tables with torch or SciPy:
 What holds for every explorer, `test_explorers.py` tests of a new one unasked.
 """
 
-from __future__ import annotations
-
 import json
 from functools import cache
 from typing import Any

@@ -4,8 +4,6 @@ axe looks for what a machine can find (WCAG 2.0 to 2.2, A and AA, and best pract
 the rest uses a page as its readers do who have a keyboard, a phone or large letters.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The page of the helper module holds all that is public, as Sphinx documents it."""
 
-from __future__ import annotations
-
 import mle_helpers
 
 

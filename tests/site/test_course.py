@@ -1,7 +1,5 @@
 """Slides show what the chapter shows, with no network; banks hold its questions."""
 
-from __future__ import annotations
-
 import re
 import zipfile
 from pathlib import Path

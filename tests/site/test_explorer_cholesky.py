@@ -4,8 +4,6 @@ The explorer has 300 samples, with four decimals, and the moments of all exactly
 are all that a likelihood needs.
 """
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -1,7 +1,5 @@
 """What the explorer of the density shows is what torch says of the chapter's sample."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

@@ -1,7 +1,5 @@
 """The explorer of gradient steps takes those of torch, and of Newton's definition."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from functools import partial

@@ -1,7 +1,5 @@
 """The explorer of intervals counts what torch counts, from the chapter's data sets."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -1,7 +1,5 @@
 """The explorer of the mixture takes EM's steps and Adam's as torch does."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import Tensor

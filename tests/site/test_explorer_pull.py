@@ -1,7 +1,5 @@
 """What the explorer of a moved time shows is what torch and SciPy say of it."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy import stats

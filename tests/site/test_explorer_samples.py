@@ -1,7 +1,5 @@
 """What the explorer of sample size shows follows from its draws, by torch and SciPy."""
 
-from __future__ import annotations
-
 from itertools import chain
 from math import sqrt
 from typing import Any

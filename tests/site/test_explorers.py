@@ -3,8 +3,6 @@
 What one computes is compared with torch in a test of its own, `test_explorer_NAME.py`.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

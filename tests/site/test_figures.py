@@ -1,7 +1,5 @@
 """Figures read well on any page: sharp, in shape, in colours all eyes tell apart."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

@@ -1,7 +1,5 @@
 """Who comes to the first page sees what the book does, and how to begin."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The pages are valid HTML, by html-validate; its peer of the W3C wants Java."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

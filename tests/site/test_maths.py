@@ -1,7 +1,5 @@
 """Formulas look as they are written, whole, and copy as LaTeX."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 

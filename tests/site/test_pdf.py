@@ -4,8 +4,6 @@ A small book shows at each run how one is made. The real one takes a minute to p
 it is read where `make pdf` has made it, as the workflows do at night and for a release.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from pathlib import Path
 

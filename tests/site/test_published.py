@@ -3,8 +3,6 @@
 It is the second build of a test run: the first is `make book`, as it is here.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

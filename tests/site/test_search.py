@@ -1,7 +1,5 @@
 """A reader finds a word, on the site and in the archive, opened from a disk."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What a page loads, in a real browser: little, from here alone, and without a jolt."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

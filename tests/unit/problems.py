@@ -4,8 +4,6 @@ SciPy gives the log density, differences its slope and curvature: no derivative 
 transform here is the module's own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar

@@ -1,7 +1,5 @@
 """Numbers that several test files start from."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import torch

@@ -3,8 +3,6 @@
 The table holds, under each error and words that it must say, the calls that get it.
 """
 
-from __future__ import annotations
-
 import builtins
 import math
 import re

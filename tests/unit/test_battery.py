@@ -5,8 +5,6 @@ The normal data are those of the benchmark, and errors are in standard errors of
 estimate, as there: they know no unit and no origin.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """The benchmark judges answers as it says, and its stored results are whole."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The closed forms and the likelihood: by hand, and against other libraries."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from functools import partial

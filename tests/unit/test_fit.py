@@ -3,8 +3,6 @@
 Whether it is right, on data of all kinds, is for `test_battery.py`.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import FrozenInstanceError, replace
 from itertools import pairwise

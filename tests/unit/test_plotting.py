@@ -1,7 +1,5 @@
 """What the chapters draw with: the looks, and the contours of a bivariate normal."""
 
-from __future__ import annotations
-
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
