@@ -249,7 +249,7 @@ def test_only_code_and_tables_scroll_sideways(
         for element, name in found:
             assert name in ("Code", "Output", "Table", "Formula"), (path, element)
             names.append(name)
-        stops = page.locator("main [role=group]")
+        stops = page.locator("main :is([role=group], [tabindex='0'])")
         assert stops.count() == len(found), path
     assert {"Code", "Output"} <= set(names)
     assert names.count("Formula") <= TOO_LONG
