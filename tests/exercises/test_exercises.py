@@ -22,7 +22,8 @@ pytestmark = pytest.mark.filterwarnings("default")
 EXERCISES = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 EACH_TERM = pytest.mark.parametrize("term", TERMS)
 ANSWERS = [(path, n, *a) for path in PATHS for n, a in enumerate(library(path))]
-SHORT = 20  # characters: a hint may well name a call or two
+UNTOLD = r'(?ms)""".*?"""|#.*?$|^(class|def|from|import) .*?$'
+SHORT = 12  # characters: a hint may well name a call or two
 NAMES = [
     f"{path.stem}-{question}-{answer.get('misconception') or answer.get('right')}"
     for path, _, question, answer in ANSWERS
@@ -125,16 +126,13 @@ def secrets(made: assignments.Exercise) -> set[str]:
     hidden: list[str] = []
     shown = assignments.HELPERS.read_text("utf-8")
     for kind, _, cell in assignments.parts(made):
-        if kind == "solution" or "# A hidden check." in cell.source:
-            code = re.sub(
-                r'(?ms)""".*?"""|#.*?$|^(def|from|import) .*?$', "", cell.source
-            )
+        if kind == "solution" or assignments.HIDDEN in cell.source:
+            code = re.sub(UNTOLD, "", cell.source)
             hidden += map(squeezed, code.splitlines())
         else:
             shown += cell.source
-    return {
-        line for line in hidden if len(line) >= SHORT and line not in squeezed(shown)
-    }
+    given = squeezed(shown)
+    return {line for line in hidden if len(line) >= SHORT and line not in given}
 
 
 @EACH_TERM
@@ -143,7 +141,8 @@ def test_student_copy_holds_no_solution(path: Path, term: str) -> None:
     made = exercise(path, term)
     copied, solved = assignments.student_copy(made), assignments.solutions(made)
     found = [squeezed("".join(c.source for c in n.cells)) for n in (copied, solved)]
-    assert len(secrets(made)) > len(made.questions)
-    assert not [line for line in secrets(made) if line in found[0]]
-    assert not [line for line in secrets(made) if line not in found[1]]
+    hidden = secrets(made)
+    assert len(hidden) > len(made.questions)
+    assert not [line for line in hidden if line in found[0]]
+    assert not [line for line in hidden if line not in found[1]]
     assert not any(cell.get("outputs") for cell in copied.cells)

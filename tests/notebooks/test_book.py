@@ -83,6 +83,14 @@ def test_written_as_execute_writes_it(path: Path) -> None:
 # --- Figures --------------------------------------------------------------------------
 
 
+@each(NOTEBOOKS)
+def test_figures_are_those_described(path: Path) -> None:
+    """No fact stays behind a figure that is gone: prose may quote it."""
+    pictures = [p for cell in load(path).cells for p in figure_facts.pictures(cell)]
+    shown = {figure_facts.fingerprint(picture) for picture in pictures}
+    assert shown == figure_facts.load(path).keys(), "wanted: make execute"
+
+
 MEANT = {look["color"].lower() for look in LOOKS.values()}
 SCALE = {to_hex(matplotlib.colormaps["viridis"](n)) for n in range(256)}  # of numbers
 

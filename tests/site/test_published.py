@@ -19,6 +19,7 @@ from PIL import Image
 from mle_book import assignments, publish
 from mle_book.publish import ROOT
 from mle_book.site import downloads
+from tests.exercises.answers import TERMS, exercise
 from tests.exercises.test_exercises import secrets, squeezed
 
 from .conftest import EXERCISES
@@ -205,7 +206,7 @@ def test_solutions_are_folded(html: Path, path: Path) -> None:
 
     What the cells print that stand between a solution and its checks is folded too.
     """
-    made = assignments.load(path)
+    made = exercise(path, TERMS[0])
     text = (html / f"book/exercises/{path.stem}.html").read_text("utf-8")
     page = BeautifulSoup(text, "html.parser")
     assert not [mark for mark in OTTER if mark in page.get_text()]
@@ -229,7 +230,7 @@ def test_site_without_solutions_holds_none(
 ) -> None:
     """Stubs stand there instead, and no source lies beside the pages."""
     text = released[f"book/exercises/{path.stem}"].get_text()
-    hidden = secrets(assignments.load(path))
+    hidden = secrets(exercise(path, TERMS[0]))
     assert not [line for line in hidden if line in squeezed(text)]
     assert "..." in text
     assert not [mark for mark in OTTER if mark in text]
